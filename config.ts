@@ -77,6 +77,7 @@ function sandboxUrlOf({ SANDBOX_URL, NODE_ENV }: AppConfig): string | null {
 export function apiSettingsOf(app: AppConfig) {
   return {
     defaultLanguage: app.DEFAULT_LANGUAGE,
+    paymentActionMinutes: app.PAYMENT_ACTION_MINUTES,
     sandboxUrl: sandboxUrlOf(app),
     production: app.NODE_ENV === 'production',
     timeZone: app.SHOP_TIME_ZONE,

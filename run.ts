@@ -220,6 +220,7 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, services
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     retention: retentionOf(config),
+    responses: services.responses,
     jobWork: createJobWork({ ...services, db: dependencies.backgroundDb }),
     log: services.log,
   });

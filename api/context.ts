@@ -36,6 +36,8 @@ import { createDownloads, type Downloads } from './jobs/downloads.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
 import { createTrends, type Trends } from './operations/trends.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
+import type { SettledResponses } from '../services/end-unpaid.ts';
+import { SETTLED_RESPONSES } from './orders/responses.ts';
 import type { InboxMessage } from '../prisma/events/inbox.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
@@ -73,6 +75,8 @@ export interface ApiDeps {
   readonly timeZone: string;
   /** Proxies in front whose X-Forwarded-For is believed; default none. */
   readonly trustedProxies?: number | undefined;
+  /** How long a shopper can confirm a payment; default 15 minutes. */
+  readonly paymentActionMinutes?: number | undefined;
   /** A worker is unavailable without Temporal; an API still accepts orders. */
   readonly needsTemporal: boolean;
   /** True after a stop signal: no new work should be sent here. */
@@ -88,6 +92,9 @@ export interface ApiDeps {
 }
 
 export interface Services extends ApiDeps {
+  readonly paymentActionMinutes: number;
+  /** Stored by whoever settles an order. */
+  readonly responses: SettledResponses;
   readonly apiKeys: ApiKeyCache;
   readonly limiters: Limiters;
   readonly guessLimits: GuessLimits;
@@ -112,6 +119,8 @@ export interface Services extends ApiDeps {
   /** Rejects queued orders, ends waits and streams, and finishes pending starts. */
   close(): Promise<void>;
 }
+
+const DEFAULT_ACTION_MINUTES = 15;
 
 export type Limiters = Readonly<Record<RequestClass, ConcurrencyLimiter>>;
 
@@ -139,6 +148,8 @@ export function createServices(deps: ApiDeps): Services {
   if (deps.console) trends.start();
   return {
     ...deps,
+    paymentActionMinutes: deps.paymentActionMinutes ?? DEFAULT_ACTION_MINUTES,
+    responses: SETTLED_RESPONSES,
     limiters,
     guessLimits: createGuessLimits(),
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),

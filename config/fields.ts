@@ -69,6 +69,7 @@ export const appFields = z.object({
   TWILIO_ACCOUNT_SID: accountSid.optional(),
   TWILIO_AUTH_TOKEN: z.string().optional(),
   TWILIO_FROM: smsSender.optional(),
+  PAYMENT_ACTION_MINUTES: wholeNumber(1, 1_440).default(15),
   AUTHORIZE_DEADLINE_MS: wholeNumber(500, 10_000).default(2_000),
   BREAKER_WINDOW_MS: wholeNumber(1_000, 3_600_000).default(30_000),
   BREAKER_MIN_CALLS: wholeNumber(1, 100_000).default(10),

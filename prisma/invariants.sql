@@ -118,8 +118,9 @@ SELECT o.id AS subject,
     p.refunded_minor) AS detail
 FROM orders o JOIN payments p ON p.order_id = o.id
 WHERE (p.status::text <> ALL (CASE
-    WHEN o.status = 'pending' THEN ARRAY['authorizing']
-    WHEN o.status = 'declined' THEN ARRAY['declined']
+    WHEN o.status = 'pending' THEN ARRAY['authorizing', 'requires_action']
+    -- The shopper paid with another card while the payment was being ended.
+    WHEN o.status = 'declined' THEN ARRAY['declined', 'voided']
     WHEN o.status = 'expired' THEN ARRAY['declined', 'voided']
     WHEN o.status IN ('placed', 'reserved') THEN ARRAY['authorized']
     WHEN o.status IN ('paid', 'shipped', 'delivered')
@@ -161,7 +162,7 @@ FROM payments p LEFT JOIN (
 ) o USING (order_id)
 WHERE p.captured_minor <> COALESCE(o.captured, 0) OR p.refunded_minor <> COALESCE(o.refunded, 0)
   OR COALESCE(o.authorized, 0)
-    <> CASE WHEN p.status IN ('authorizing', 'declined') THEN 0 ELSE p.amount_minor END
+    <> CASE WHEN p.status IN ('authorizing', 'requires_action', 'declined') THEN 0 ELSE p.amount_minor END
   OR COALESCE(o.voided, 0) <> CASE WHEN p.status = 'voided' THEN p.amount_minor ELSE 0 END;
 
 -- invariant: refunds_counted

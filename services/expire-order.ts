@@ -4,54 +4,56 @@
  * The row lock decides the remaining race: the void request is recorded before the void, and an order
  * with a recorded void request is never placed.
  */
-import { providerKey } from '../domain/ids.ts';
 import { cardMinor, type Order } from '../domain/order.ts';
-import type { PaymentGateway } from '../gateways/payments.ts';
-import type { Database } from '../prisma/client/client.ts';
-import {
-  findUnfinishedVoid,
-  recordExpired,
-  recordVoidRequested,
-} from '../prisma/orders/expire-order.ts';
+import { recordExpired } from '../prisma/orders/expire-order.ts';
 import { isOverdue } from '../prisma/orders/orders.ts';
+import { findPaymentWait } from '../prisma/orders/payment-actions.ts';
+import { findUnfinishedVoid } from '../prisma/orders/voids.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
-
-export interface ExpireDeps {
-  readonly db: Database;
-  readonly payments: PaymentGateway;
-}
+import { endUnpaid, type EndUnpaidDeps, type Later } from './end-unpaid.ts';
+import { settleAction } from './settle-action.ts';
 
 export type ExpireOutcome =
   | { readonly kind: 'expired' }
+  /** The shopper had confirmed the payment in time, or it failed. */
+  | { readonly kind: 'settled' }
   /** The outcome is not known yet. The next pass retries. */
-  | { readonly kind: 'later'; readonly reason: string };
+  | Later;
 
 /**
  * Explains why an order is neither placed nor declined. `expired`: no attempt can place it any more
  * and no money is held. `void_pending`: the provider has not confirmed the void yet.
  */
 export async function explainUnsettled(
-  deps: ExpireDeps,
+  deps: EndUnpaidDeps,
   order: Order,
 ): Promise<'in_flight' | 'expiring' | 'expired' | 'void_pending'> {
   if (order.status !== 'expired') {
     return (await isOverdue(deps.db, order.id)) ? 'expiring' : 'in_flight';
   }
-  const reference = await findUnfinishedVoid(deps.db, order);
-  if (reference === null) return 'expired';
-  const { kind } = await voidAndExpire(deps, order, reference);
+  const unfinished = await findUnfinishedVoid(deps.db, order.id);
+  if (unfinished === null) return 'expired';
+  const { kind } = await voidAndExpire(deps, order, unfinished.reference);
   return kind === 'expired' ? 'expired' : 'void_pending';
 }
 
-/** Looks up the authorization and voids it, then expires the order and releases its stock. */
-export function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
+/**
+ * Looks up the authorization and voids it, then expires the order and releases its stock. A payment that
+ * the shopper has confirmed in time places the order instead.
+ */
+export async function expireOrder(deps: EndUnpaidDeps, order: Order): Promise<ExpireOutcome> {
+  if ((await findPaymentWait(deps.db, order.id)) !== null) {
+    const outcome = await settleAction(deps, order.id);
+    // Whoever confirms it now gets the same: a wait past its deadline ends.
+    return outcome.kind === 'waiting' ? { kind: 'later', reason: 'waiting' } : outcome;
+  }
   return withinTrace(order.traceparent, () => lookUpAndExpire(deps, order));
 }
 
-async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
-  if (cardMinor(order) === 0) return recordEnd(deps, order, null);
+async function lookUpAndExpire(deps: EndUnpaidDeps, order: Order): Promise<ExpireOutcome> {
+  if (cardMinor(order) === 0) return recordEnd(deps, order);
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
-  if (found.kind === 'absent') return recordEnd(deps, order, null);
+  if (found.kind === 'absent') return recordEnd(deps, order);
   if (found.kind === 'unknown' && found.notUnderstood) {
     return { kind: 'later', reason: 'not_understood' };
   }
@@ -59,9 +61,9 @@ async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOu
   const { reference, state } = found.payment;
   switch (state) {
     case 'declined':
-      return recordEnd(deps, order, null);
+      return recordEnd(deps, order);
     case 'voided':
-      return recordEnd(deps, order, reference);
+    case 'action_required':
     case 'authorized':
       return voidAndExpire(deps, order, reference);
     case 'processing':
@@ -70,30 +72,16 @@ async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOu
   }
 }
 
-/** Voids the authorization, after which the order can no longer be placed, and expires the order. */
 async function voidAndExpire(
-  deps: ExpireDeps,
+  deps: EndUnpaidDeps,
   order: Order,
   reference: string,
 ): Promise<ExpireOutcome> {
-  if (!(await recordVoidRequested(deps.db, order, reference))) {
-    return { kind: 'later', reason: 'placed_meanwhile' };
-  }
-  const outcome = await deps.payments.voidAuthorization({
-    key: providerKey(order.id, 'void'),
-    orderId: order.id,
-    reference,
-    amount: { amountMinor: cardMinor(order), currency: order.currency },
-  });
-  if (outcome.kind !== 'done') return { kind: 'later', reason: 'void_not_done' };
-  return recordEnd(deps, order, reference);
+  const outcome = await endUnpaid(deps, order, { reference, declineCode: null, cause: null });
+  return outcome.kind === 'ended' ? { kind: 'expired' } : outcome;
 }
 
-async function recordEnd(
-  { db }: ExpireDeps,
-  order: Order,
-  voidedReference: string | null,
-): Promise<ExpireOutcome> {
-  await recordExpired(db, order, voidedReference);
+async function recordEnd({ db }: EndUnpaidDeps, order: Order): Promise<ExpireOutcome> {
+  await recordExpired(db, order, null);
   return { kind: 'expired' };
 }

@@ -1,15 +1,15 @@
 /**
  * Recovery that runs in the API, because it must work without Temporal or within seconds. One pass
- * delivers missed callbacks, processes payment webhooks, starts reconciliations and jobs whose start was
- * lost, expires pending orders that the sweep missed, which releases their stock, and reports new dead
- * letters in the log. Every item is safe to repeat, also by concurrent processes. All other recovery:
- * activities/operations/sweep.ts.
+ * delivers missed callbacks, processes payment webhooks, looks up orders that wait for the shopper, starts
+ * reconciliations and jobs whose start was lost, expires pending orders that the sweep missed, which
+ * releases their stock, and reports new dead letters in the log. Every item is safe to repeat, also by
+ * concurrent processes. All other recovery: activities/operations/sweep.ts.
  */
-import type { PaymentGateway } from '../gateways/payments.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import { listUnprocessed, markTried } from '../prisma/events/inbox.ts';
 import { listUnstartedJobs } from '../prisma/jobs/job-status.ts';
 import { listOverdue, markChecked } from '../prisma/orders/orders.ts';
+import { listWaiting } from '../prisma/orders/payment-actions.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import { eachItem } from '../telemetry/items.ts';
 import { expireOrder } from './expire-order.ts';
@@ -18,13 +18,13 @@ import { startJobAndMark } from './job-starter.ts';
 import { processPaymentWebhooks } from './payment-webhooks/process.ts';
 import { repeat } from './repeat.ts';
 import { reportFailures } from './report-failures.ts';
+import { settleAndStart, type SettleAndStartDeps } from './settle-action.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';
 import { deliverShipmentSignal, type ShipmentSignalDeps } from './shipment-callbacks.ts';
 import type { JobClient } from '../temporal/job-client.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
-export interface RecoveryDeps extends ShipmentSignalDeps {
-  readonly payments: PaymentGateway;
+export interface RecoveryDeps extends ShipmentSignalDeps, SettleAndStartDeps {
   readonly reconciliationClient: ReconciliationClient;
   readonly jobs: JobClient;
 }
@@ -35,6 +35,8 @@ export interface RecoveryLimits {
   /** Pending orders this long past their deadline were missed by the sweep. */
   readonly expiryGraceMs: number;
   readonly batch: number;
+  /** Orders that wait for the shopper are looked up this often, in case no webhook comes; once a minute. */
+  readonly recheckMs?: number;
 }
 
 export interface RecoveryResult {
@@ -44,10 +46,13 @@ export interface RecoveryResult {
   readonly closed: number;
   /** Reconciliations whose workflow was started. */
   readonly started: number;
+  /** Orders that do not wait for the shopper any more. */
+  readonly settled: number;
 }
 
 /** The grace is two missed sweeps, which means that Temporal or its workers are down. */
 const LIMITS: RecoveryLimits = { olderThanMs: 2_000, expiryGraceMs: 150_000, batch: 100 };
+const RECHECK_MS = 60_000;
 const EVERY_MS = 1_000;
 /** Webhooks are processed many at once: three of each order, from all orders of a second. */
 const WEBHOOKS_PER_ITEM = 5;
@@ -58,17 +63,18 @@ export async function runRecovery(
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
   const { olderThanMs, batch: limit } = limits;
-  const [delivered, expired, closed, started] = await Promise.all([
+  const [delivered, expired, closed, started, settled] = await Promise.all([
     counted(deps, 'deliver_callbacks', () => deliverMissedSignals(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'payment_webhooks', () =>
       processPaymentWebhooks(deps, { olderThanMs, limit: limit * WEBHOOKS_PER_ITEM }),
     ),
     counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
+    counted(deps, 'payment_actions', () => settleWaiting(deps, limits)),
     attempted(deps, 'jobs', () => startMissedJobs(deps, limits)),
     attempted(deps, 'report', () => reportFailures(deps, limit)),
   ]);
-  return { delivered, expired, closed, started };
+  return { delivered, expired, closed, started, settled };
 }
 
 /** Runs pass after pass until stopped. */
@@ -100,18 +106,35 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
   await eachItem(overdue, itemLoop(deps, 'expire_overdue', idOf), async (order) => {
     await markChecked(deps.db, order.id);
     const outcome = await expireOrder(deps, order);
-    if (outcome.kind === 'expired') {
-      expired += 1;
+    if (outcome.kind !== 'later') {
+      if (outcome.kind === 'expired') expired += 1;
       return 'next';
     }
     const { reason } = outcome;
     deps.log.warn({ order_id: order.id, reason }, 'order not expired yet');
     // The provider does not respond, so the other orders would fail as well. The next pass begins
     // with those that were not tried.
-    return reason === 'unavailable' || reason === 'unknown' ? 'stop' : 'next';
+    return UNANSWERED.includes(reason) ? 'stop' : 'next';
   });
   return expired;
 }
+
+/** A shopper who confirmed the payment and then left is not waited for: the order is placed or ends here. */
+async function settleWaiting(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+  const { recheckMs = RECHECK_MS, batch } = limits;
+  let settled = 0;
+  const waiting = await listWaiting(deps.db, { recheckMs, limit: batch });
+  await eachItem(waiting, itemLoop(deps, 'payment_actions', String), async (orderId) => {
+    await markChecked(deps.db, orderId);
+    const outcome = await settleAndStart(deps, orderId);
+    if (outcome.kind === 'settled') settled += 1;
+    // The provider does not respond for the next order either.
+    return outcome.kind === 'later' && UNANSWERED.includes(outcome.reason) ? 'stop' : 'next';
+  });
+  return settled;
+}
+
+const UNANSWERED: readonly string[] = ['unavailable', 'unknown'];
 
 /** Only one reconciliation runs at a time, so one that never started would block all others. */
 async function startMissedReconciliation(

@@ -12,6 +12,7 @@ import {
   createSubscriberLookup,
   createSubscribers,
 } from '../activities/events/subscribers/registry.ts';
+import type { SettledResponses } from '../services/end-unpaid.ts';
 import { startAndMark } from '../services/checkout-starter.ts';
 import { expireOrder } from '../services/expire-order.ts';
 import { startJobAndMark } from '../services/job-starter.ts';
@@ -50,6 +51,8 @@ export interface WorkersOptions extends ActivityDependencies {
   /** The address of the API, for links to the console. */
   readonly publicUrl: string;
   readonly retention: Retention;
+  /** What is stored for an order that the sweep settles, by the rules of the API. */
+  readonly responses: SettledResponses;
   /** What jobs do by the rules of the API. */
   readonly jobWork: Omit<JobDependencies, 'db'>;
   readonly log: Logger;

@@ -46,10 +46,12 @@ export interface MaintenanceDependencies {
   readonly warehouse: WarehouseGateway;
   readonly checkouts: CheckoutRuns;
   readonly refunds: RefundRuns;
-  /** Expires one overdue pending order, as the API does. */
+  /** Expires one overdue pending order, as the API does, or places it when it was paid in time. */
   readonly expireOrder: (
     order: Order,
-  ) => Promise<{ readonly kind: 'expired' } | { readonly kind: 'later'; readonly reason: string }>;
+  ) => Promise<
+    { readonly kind: 'expired' | 'settled' } | { readonly kind: 'later'; readonly reason: string }
+  >;
 }
 
 export interface SweepDependencies extends MaintenanceDependencies {

@@ -96,8 +96,8 @@ async function expireBatch(
     await markChecked(db, order.id);
     const outcome = await expireOrder(order);
     Context.current().heartbeat();
-    if (outcome.kind === 'expired') {
-      counts.expired += 1;
+    if (outcome.kind !== 'later') {
+      if (outcome.kind === 'expired') counts.expired += 1;
       unknown = 0;
       return 'next';
     }

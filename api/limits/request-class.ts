@@ -70,6 +70,9 @@ export const CONCURRENCY_LIMITS = {
 
 const CATALOG_PATH = /^\/v1\/products(?:\/[^/]+)?$/;
 
+/** A shopper waits for the payment provider. */
+const CHECKOUT_PATH = /^\/v1\/orders(?:\/[^/]+\/confirm)?$/;
+
 /** They wait for Temporal or for a webhook receiver, or read and write many rows. */
 const SLOW_PATHS = [
   /^\/v1\/orders\/[^/]+\/cancel$/,
@@ -89,7 +92,7 @@ export function requestClassOf(request: {
   const { method, path } = request;
   if ((method === 'GET' || method === 'HEAD') && CATALOG_PATH.test(path)) return 'catalog';
   if (method !== 'POST') return 'other';
-  if (path === '/v1/orders') return 'checkout';
+  if (CHECKOUT_PATH.test(path)) return 'checkout';
   if (path === '/v1/quotes') return 'quote';
   return SLOW_PATHS.some((pattern) => pattern.test(path)) ? 'slow' : 'other';
 }

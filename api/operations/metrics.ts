@@ -1,6 +1,7 @@
 /** The API's metrics. Labels are bounded: route patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { itemFailures } from '../../telemetry/items.ts';
+import { settledActions } from '../../telemetry/payment-actions.ts';
 import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { connectionsOf, type Database } from '../../prisma/client/client.ts';
@@ -14,7 +15,7 @@ export interface Metrics {
     readonly status: number;
     readonly seconds: number;
   }): void;
-  /** `outcome`: `placed`, or the code of the problem. */
+  /** `outcome`: `placed`, `payment_action_required`, or the code of the problem. */
   countOrder(outcome: string): void;
   /** A genuine message of a provider was stored that is not understood. */
   countNotUnderstood(source: 'warehouse' | 'payments'): void;
@@ -45,6 +46,7 @@ export function createMetrics(watched: {
   });
   registry.registerMetric(itemFailures);
   registry.registerMetric(placedToShipped);
+  registry.registerMetric(settledActions);
   registerBreakers(registry, watched.breakers);
   registerLimiters(registry, watched.limiters);
   const notUnderstood = registerNotUnderstood(registry, watched.breakers);

@@ -11,6 +11,7 @@ import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { inSnapshot, type Database } from '../../prisma/client/client.ts';
 import { findOrder, findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
+import { findPaymentWait } from '../../prisma/orders/payment-actions.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { attentionBody, troubleBody } from './attention-view.ts';
@@ -40,6 +41,7 @@ export async function viewOrder(
     return {
       order,
       payment: await findPayment(tx, id),
+      wait: order.status === 'pending' ? await findPaymentWait(tx, id) : null,
       shipment: await findShipment(tx, id),
       refunds: await listRefunds(tx, id),
       timeline: await listOrderEvents(tx, id, MAX_EVENTS),
@@ -55,7 +57,7 @@ export async function viewOrder(
   const { tracking, warnings } = await readTracking(warehouse, order);
   return {
     ...orderBody(order),
-    payment: payment && paymentBody(payment),
+    payment: payment && paymentBody(payment, found.wait),
     shipment: shipment && shipmentBody(shipment, tracking),
     refunds: found.refunds.map(refundEntryBody),
     timeline: found.timeline.map(timelineEntryBody),

@@ -7,12 +7,14 @@
  */
 import { providerKey } from '../../domain/ids.ts';
 import { cardMinor, type Order, type OrderLine } from '../../domain/order.ts';
-import { readKeyState, type KeyState } from '../../prisma/access/idempotency.ts';
+import { readKeyState, releaseKey, type KeyState } from '../../prisma/access/idempotency.ts';
 import { isOverdue } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { findOffers } from '../../prisma/catalog/products.ts';
 import { findShortages } from '../../prisma/catalog/stock.ts';
+import { findPaymentWait } from '../../prisma/orders/payment-actions.ts';
 import { findQuote } from '../../prisma/orders/quotes.ts';
+import { settleAndStart } from '../../services/settle-action.ts';
 import { draftOrder, type PlaceOrderRequest, type Prices } from './order-draft.ts';
 import { inFlight, keyReused } from '../http/idempotent.ts';
 import {
@@ -27,6 +29,8 @@ import {
   replayed,
   requireOrder,
   settle,
+  stayPending,
+  waitsFor,
   type PaymentResult,
   type PlaceOrderDeps,
   type PlaceOrderOutcome,
@@ -127,10 +131,31 @@ async function resume(
     case 'abandoned': {
       // This attempt now holds the lease on the key.
       const order = await requireOrder(deps.db, key.orderId);
+      if ((await findPaymentWait(deps.db, order.id)) !== null) {
+        return continueWaiting(deps, request, order);
+      }
       const mayAuthorize = order.status === 'pending' && !(await isOverdue(deps.db, order.id));
       if (!mayAuthorize) return currentOutcome(deps, request, order);
       return { kind: 'opened', order, isNew: false };
     }
+  }
+}
+
+/** A repeat of a request whose payment the shopper has to confirm gets the state as it is now. */
+async function continueWaiting(
+  deps: PlaceOrderDeps,
+  request: PlaceOrderRequest,
+  order: Order,
+): Promise<PlaceOrderOutcome> {
+  const outcome = await settleAndStart(deps, order.id);
+  switch (outcome.kind) {
+    case 'settled':
+      return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
+    case 'waiting':
+      await releaseKey(deps.db, request.claim);
+      return waitsFor(order, outcome);
+    case 'later':
+      return stayPending(deps, request, outcome.retryAfterMs);
   }
 }
 
@@ -158,11 +183,13 @@ async function authorizeOrLookUp(
   // No response. One lookup by order id may find the result.
   const found = await payments.lookUp({ orderId, reference: null, signal });
   if (found.kind !== 'found') return { kind: 'unknown' };
-  const { reference, state, declineCode, captureBefore } = found.payment;
+  const { reference, state, action, declineCode, captureBefore } = found.payment;
   switch (state) {
     case 'authorized':
     case 'captured':
       return { kind: 'authorized', reference, captureBefore };
+    case 'action_required':
+      return action === null ? { kind: 'unknown' } : { kind: 'action_required', reference, action };
     case 'declined':
       return { kind: 'declined', code: declineCode ?? 'card_declined', reference };
     case 'voided':

@@ -9,6 +9,7 @@ import {
 } from '../../domain/order.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
+import type { PaymentWait } from '../../prisma/orders/payment-actions.ts';
 import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
 import type {
   OrderBody,
@@ -92,11 +93,15 @@ export function placedOrderBody(order: Order): PlacedOrderBody {
       credited_minor: 0,
       currency: order.currency,
       decline_code: null,
+      action_expires_at: null,
     },
   };
 }
 
-export function paymentBody(payment: Payment): NonNullable<OrderView['payment']> {
+export function paymentBody(
+  payment: Payment,
+  wait: PaymentWait | null,
+): NonNullable<OrderView['payment']> {
   return {
     status: payment.status,
     amount_minor: payment.amountMinor,
@@ -105,6 +110,7 @@ export function paymentBody(payment: Payment): NonNullable<OrderView['payment']>
     credited_minor: payment.creditedMinor,
     currency: payment.currency,
     decline_code: payment.declineCode,
+    action_expires_at: wait === null ? null : wait.expiresAt.toISOString(),
   };
 }
 

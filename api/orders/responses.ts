@@ -3,8 +3,11 @@ import { formatMoney, type Money } from '../../domain/money.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
+import type { PaymentAction } from '../../gateways/payments.ts';
 import type { Unavailable } from '../../gateways/resilience/outcome.ts';
 import type { StoredResponse } from '../../prisma/access/idempotency.ts';
+import type { SettledResponses } from '../../services/end-unpaid.ts';
+import type { PaymentActionBody } from '../schemas/orders.ts';
 import { problemBody, type Problem } from '../http/problems.ts';
 import { placedOrderBody } from './representations.ts';
 
@@ -15,12 +18,12 @@ const EXPIRING_RETRY_SECONDS = 5;
 const PAYMENT_RETRY_SECONDS = 2;
 const TIMED_OUT_RETRY_SECONDS = 2;
 
-export function placedResponse(order: Order): StoredResponse {
+function placedResponse(order: Order): StoredResponse {
   return { status: 201, body: JSON.stringify(placedOrderBody(order)) };
 }
 
 /** Stored like a 201, because the order is settled and a retry must not charge the card. */
-export function declinedResponse(declineCode: string, requestId: string): StoredResponse {
+function declinedResponse(declineCode: string, requestId: string): StoredResponse {
   const problem: Problem = {
     code: 'payment_declined',
     detail:
@@ -28,6 +31,29 @@ export function declinedResponse(declineCode: string, requestId: string): Stored
     members: { decline_code: declineCode },
   };
   return { status: 402, body: problemBody(problem, requestId) };
+}
+
+/** What is stored for the order's Idempotency-Key when it is placed or declined, whoever learns of it. */
+export const SETTLED_RESPONSES: SettledResponses = {
+  placed: placedResponse,
+  declined: declinedResponse,
+};
+
+/** The shopper has to confirm the payment. Sent and never stored: it has the payment's secret. */
+export function paymentActionBody(
+  order: Order,
+  { action, expiresAt }: { readonly action: PaymentAction; readonly expiresAt: string },
+): PaymentActionBody {
+  return {
+    object: 'payment_action',
+    code: 'payment_action_required',
+    order_id: order.id,
+    client_secret: action.clientSecret,
+    next_action: { ...action.nextAction },
+    expires_at: expiresAt,
+    total_minor: order.totalMinor,
+    currency: order.currency,
+  };
 }
 
 /**
@@ -110,6 +136,16 @@ export function paymentNotAttempted({ retryAfterMs }: Unavailable): Problem {
     code: 'payment_unavailable',
     detail: 'The request was not processed. Retry with the same Idempotency-Key.',
     retryAfterSeconds: Math.ceil(retryAfterMs / 1_000),
+  };
+}
+
+/** For an order that was not answered with `payment_action_required`: its request still runs. */
+export function paymentNotConfirmed(): Problem {
+  return {
+    code: 'request_in_flight',
+    detail:
+      'The payment is being authorized. Retry POST /v1/orders with the same Idempotency-Key for its outcome.',
+    retryAfterSeconds: PAYMENT_RETRY_SECONDS,
   };
 }
 

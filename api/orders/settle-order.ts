@@ -1,7 +1,7 @@
 /** The last phase of placing an order: what the provider said is recorded with its response. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { PaymentAction } from '../../gateways/payments.ts';
 import type { Unavailable } from '../../gateways/resilience/outcome.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
@@ -10,31 +10,34 @@ import {
   type KeyState,
   type StoredResponse,
 } from '../../prisma/access/idempotency.ts';
-import { recordVoidRequested, recordWithdrawn } from '../../prisma/orders/expire-order.ts';
+import { recordWithdrawn } from '../../prisma/orders/expire-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import {
+  recordActionRequired,
   recordDeclined,
   recordPlaced,
   type SettleOutcome,
 } from '../../prisma/orders/settle-order.ts';
+import { recordVoidRequested } from '../../prisma/orders/voids.ts';
 import { explainUnsettled } from '../../services/expire-order.ts';
+import type { SettleAndStartDeps } from '../../services/settle-action.ts';
 import type { PlaceOrderRequest } from './order-draft.ts';
 import { inFlight } from '../http/idempotent.ts';
 import type { Problem } from '../http/problems.ts';
+import type { PaymentActionBody } from '../schemas/orders.ts';
 import {
-  declinedResponse,
   orderExpired,
   orderExpiring,
+  paymentActionBody,
   paymentNotAttempted,
   paymentRefusedResponse,
   paymentUnavailable,
-  placedResponse,
   voidPending,
 } from './responses.ts';
 
-export interface PlaceOrderDeps {
-  readonly db: Database;
-  readonly payments: PaymentGateway;
+export interface PlaceOrderDeps extends SettleAndStartDeps {
+  /** How long the shopper can confirm a payment. */
+  readonly paymentActionMinutes: number;
 }
 
 export type PlaceOrderOutcome =
@@ -47,6 +50,12 @@ export type PlaceOrderOutcome =
       readonly placed: Order | null;
       readonly replayed: boolean;
     }
+  /** The shopper has to confirm the payment; the order waits. Nothing is stored under the key. */
+  | {
+      readonly kind: 'action_required';
+      readonly orderId: OrderId;
+      readonly body: PaymentActionBody;
+    }
   /** Nothing was settled. A retry starts again or resumes. */
   | { readonly kind: 'refused'; readonly problem: Problem };
 
@@ -57,6 +66,11 @@ export type PaymentResult =
       /** Null: the card pays nothing. */
       readonly reference: string | null;
       readonly captureBefore: string | null;
+    }
+  | {
+      readonly kind: 'action_required';
+      readonly reference: string;
+      readonly action: PaymentAction;
     }
   | { readonly kind: 'declined'; readonly code: string; readonly reference: string | null }
   | { readonly kind: 'refused'; readonly code: string }
@@ -76,18 +90,17 @@ export async function settle(
   switch (payment.kind) {
     case 'authorized': {
       const { reference, captureBefore } = payment;
-      const held = { reference, captureBefore, response: placedResponse };
+      const held = { reference, captureBefore, response: deps.responses.placed };
       const recorded = await recordPlaced(deps.db, order, held);
       if (recorded.kind === 'settled') return settled(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
-      // It expired meanwhile, so the money that was just authorized has to be voided.
-      if (current.status === 'expired' && reference !== null) {
-        await recordVoidRequested(deps.db, current, reference);
-      }
+      await voidIfExpired(deps, current, reference);
       return currentOutcome(deps, request, current);
     }
+    case 'action_required':
+      return wait(deps, request, { order, ...payment });
     case 'declined': {
-      const response = declinedResponse(payment.code, request.requestId);
+      const response = deps.responses.declined(payment.code, request.requestId);
       return decline(deps, request, { order, ...payment, response });
     }
     case 'refused': {
@@ -106,8 +119,40 @@ export async function settle(
   }
 }
 
+/** Records that the order waits for the shopper, unless another attempt was faster. */
+async function wait(
+  deps: PlaceOrderDeps,
+  request: PlaceOrderRequest,
+  required: { readonly order: Order; readonly reference: string; readonly action: PaymentAction },
+): Promise<PlaceOrderOutcome> {
+  const { order, reference, action } = required;
+  const minutes = deps.paymentActionMinutes;
+  const recorded = await recordActionRequired(deps.db, order, { reference, minutes });
+  if (recorded !== null) return waitsFor(order, { action, ...recorded });
+  const current = await requireOrder(deps.db, order.id);
+  await voidIfExpired(deps, current, reference);
+  return currentOutcome(deps, request, current);
+}
+
+export function waitsFor(
+  order: Order,
+  wait: { readonly action: PaymentAction; readonly expiresAt: string },
+): PlaceOrderOutcome {
+  return { kind: 'action_required', orderId: order.id, body: paymentActionBody(order, wait) };
+}
+
+/** It expired during the authorization, so what was just authorized has to be voided. */
+async function voidIfExpired(
+  { db }: PlaceOrderDeps,
+  order: Order,
+  reference: string | null,
+): Promise<void> {
+  if (order.status !== 'expired' || reference === null) return;
+  await recordVoidRequested(db, order, { reference, declineCode: null });
+}
+
 /** The order keeps its units, for a retry or the sweep. */
-async function stayPending(
+export async function stayPending(
   deps: PlaceOrderDeps,
   { claim }: PlaceOrderRequest,
   retryAfterMs?: number,
@@ -163,8 +208,8 @@ function settled(
 }
 
 type CompletedKey = Extract<KeyState, { kind: 'completed' }>;
-export function replayed({ orderId, response }: CompletedKey): PlaceOrderOutcome {
-  return { kind: 'settled', orderId, response, placed: null, replayed: true };
+export function replayed({ orderId, response }: Omit<CompletedKey, 'kind'>) {
+  return { kind: 'settled', orderId, response, placed: null, replayed: true } as const;
 }
 
 export async function requireOrder(db: Database, id: OrderId): Promise<Order> {

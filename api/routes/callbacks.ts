@@ -7,11 +7,13 @@ import { Hono, type Context } from 'hono';
 import { findTraceparent } from '../../prisma/orders/orders.ts';
 import { recordsSpans } from '../../telemetry/tracing.ts';
 import { storeMessage, UNRECOGNIZED_TYPE, type InboxMessage } from '../../prisma/events/inbox.ts';
+import { withoutSecrets } from '../../gateways/stripe/webhook.ts';
 import type { CallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { limitBody } from '../middleware/request-body.ts';
 import { ProblemError } from '../http/problems.ts';
 import type { Services } from '../context.ts';
+import { handlePaymentWebhook } from '../../services/payment-webhooks/process.ts';
 import { deliverShipmentSignal, inboxMessageOf } from '../../services/shipment-callbacks.ts';
 
 /** A provider repeats what is refused: its longest events have some hundred kilobytes. */
@@ -42,8 +44,10 @@ export function callbackRoutes(services: Services) {
       c.set('orderId', orderId ?? undefined);
       const type = verdict.type ?? UNRECOGNIZED_TYPE;
       const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
-      // services/payment-webhooks/process.ts compares it with our records some seconds later.
-      await storeMessage(db, message, body);
+      // One that changes nothing is compared with our records some seconds later.
+      if ((await storeMessage(db, message, withoutSecrets(body))) === 'stored') {
+        await bestEffort(services, message, handlePaymentWebhook(services, message));
+      }
       await bestEffort(services, message, joinTrace(services, c));
       return c.json({ received: true }, 200);
     });

@@ -1,6 +1,8 @@
 /** Routes that place and cancel orders: thin handlers over place-order.ts and cancel-order.ts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { startOf } from '../../prisma/orders/orders.ts';
+import { confirmOrder } from '../orders/confirm-order.ts';
 import { cancelOrder } from '../orders/cancel-order.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import type { ApiEnv } from '../middleware/request.ts';
@@ -15,6 +17,7 @@ import {
   cancelBody,
   cancelSchema,
   orderParam,
+  paymentActionSchema,
   placedOrderSchema,
   placeOrderBody,
 } from '../schemas/orders.ts';
@@ -39,11 +42,20 @@ export function orderRoutes(services: Services) {
       });
       followUp(services, outcome);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      if (outcome.kind === 'action_required') return sendAction(c, outcome);
       const { response, orderId, placed, replayed } = outcome;
       c.set('orderId', orderId ?? undefined);
       if (response.status === 201 && orderId) c.header('location', `/v1/orders/${orderId}`);
       if (placed?.inspectable) c.header('preference-applied', INSPECTABLE);
       return sendStored<201, typeof placedOrderSchema>(c, response, replayed);
+    })
+    .openapi(confirmRoute, async (c) => {
+      const order = await loadOrder(services.db, c.req.valid('param').id);
+      c.set('orderId', order.id);
+      const outcome = await confirmOrder(services, order);
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      if (outcome.kind === 'action_required') return sendAction(c, outcome);
+      return sendStored<200, typeof placedOrderSchema>(c, outcome.response, false);
     })
     .openapi(cancelRoute, async (c) => {
       const order = await loadOrder(services.db, c.req.valid('param').id);
@@ -65,7 +77,26 @@ export function orderRoutes(services: Services) {
     });
 }
 
+type ActionRequired = Extract<PlaceOrderOutcome, { kind: 'action_required' }>;
+
+/** Nothing on the way may keep the payment's secret. */
+function sendAction(c: Context<ApiEnv>, { orderId, body }: ActionRequired) {
+  c.set('orderId', orderId);
+  c.header('location', `/v1/orders/${orderId}`);
+  c.header('cache-control', 'no-store');
+  return c.json(body, 202);
+}
+
 const tags = ['Orders'];
+
+const actionRequired = {
+  description:
+    'The shopper has to confirm the payment, as with 3-D Secure: hand `client_secret` to the page, then ' +
+    'call `POST /v1/orders/{id}/confirm`. The units are held until `expires_at`. Not stored under the ' +
+    'Idempotency-Key: a repeat gets the state as it is then.',
+  headers: responseHeaders('Location'),
+  content: { 'application/json': { schema: paymentActionSchema } },
+};
 
 const placeRoute = createRoute({
   method: 'post',
@@ -84,6 +115,7 @@ const placeRoute = createRoute({
       headers: responseHeaders('Location', 'Preference-Applied'),
       content: { 'application/json': { schema: placedOrderSchema } },
     },
+    202: actionRequired,
     ...problems(
       'payment_declined',
       'payment_refused',
@@ -91,6 +123,35 @@ const placeRoute = createRoute({
       'price_changed',
       'credit_insufficient',
       'order_expired',
+      'payment_unavailable',
+    ),
+  },
+});
+
+const confirmRoute = createRoute({
+  method: 'post',
+  path: '/v1/orders/{id}/confirm',
+  operationId: 'confirmOrder',
+  'x-role': 'storefront',
+  tags,
+  summary: 'Get the outcome of a payment that the shopper has confirmed',
+  description:
+    'Looks the payment up and settles the order. Safe to repeat: it changes nothing that the payment ' +
+    "provider's webhook would not change as well.",
+  request: { params: orderParam },
+  responses: {
+    200: {
+      description: 'The order is placed: the body that `POST /v1/orders` sends with 201.',
+      content: { 'application/json': { schema: placedOrderSchema } },
+    },
+    202: actionRequired,
+    ...problems(
+      'payment_declined',
+      'not_found',
+      'order_not_found',
+      'request_in_flight',
+      'order_expired',
+      'payment_refused',
       'payment_unavailable',
     ),
   },
@@ -120,6 +181,7 @@ const cancelRoute = createRoute({
 /** Starts the workflow of a placed order in the background, and counts the outcome. */
 function followUp({ starter, metrics, log }: Services, outcome: PlaceOrderOutcome): void {
   if (outcome.kind === 'refused') return metrics.countOrder(outcome.problem.code);
+  if (outcome.kind === 'action_required') return metrics.countOrder('payment_action_required');
   if (outcome.placed) starter.startInBackground(startOf(outcome.placed));
   if (outcome.replayed) return metrics.countOrder('replayed');
   if (outcome.placed) return metrics.countOrder('placed');

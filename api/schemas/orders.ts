@@ -88,6 +88,7 @@ const paymentSchema = z
   .object({
     status: z.enum([
       'authorizing',
+      'requires_action',
       'declined',
       'authorized',
       'captured',
@@ -105,6 +106,10 @@ const paymentSchema = z
     }),
     currency: z.string(),
     decline_code: z.string().nullable(),
+    action_expires_at: z.iso.datetime().nullable().openapi({
+      description:
+        'Of the status `requires_action`: until when the shopper can confirm the payment. Else null.',
+    }),
   })
   .openapi('Payment');
 
@@ -158,6 +163,28 @@ export const placedOrderSchema = orderSchema
   .extend({ payment: paymentSchema })
   .openapi('PlacedOrder');
 export type PlacedOrderBody = z.output<typeof placedOrderSchema>;
+
+/** The answer while the shopper has to confirm the payment, such as with 3-D Secure. */
+export const paymentActionSchema = z
+  .object({
+    object: z.literal('payment_action'),
+    code: z.literal('payment_action_required'),
+    order_id: z.string().openapi({ example: ORDER_ID }),
+    client_secret: z.string().openapi({
+      description:
+        "For the provider's script in the shopper's browser, and for nobody else: never log or store it.",
+    }),
+    next_action: z.record(z.string(), z.unknown()).openapi({
+      description: "What the shopper has to do, in the provider's own form.",
+    }),
+    expires_at: z.iso.datetime().openapi({
+      description: 'Until then the units are held. Not confirmed by then, the order expires.',
+    }),
+    total_minor: minor,
+    currency: z.string(),
+  })
+  .openapi('PaymentAction');
+export type PaymentActionBody = z.output<typeof paymentActionSchema>;
 
 export const timelineEntrySchema = z
   .object({

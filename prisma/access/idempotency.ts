@@ -87,6 +87,23 @@ export async function releaseKey(db: Database, claim: KeyClaim): Promise<void> {
       AND state = 'running'`;
 }
 
+/** The same for the key of the order in `moved`: a CTE. */
+export function keyReleased(): Prisma.Sql {
+  return Prisma.sql`, with_key AS (
+      UPDATE idempotency_keys SET lease_until = now() - interval '1 ms'
+      FROM moved WHERE order_id = moved.id AND state = 'running')`;
+}
+
+/** The response that settled the order; null: it is not settled, or its key is not kept any more. */
+export async function findStoredResponse(
+  db: Database,
+  orderId: OrderId,
+): Promise<StoredResponse | null> {
+  const row = await db.idempotencyKey.findFirst({ where: { orderId, state: 'done' } });
+  if (row === null || row.status === null || row.body === null) return null;
+  return { status: row.status, body: row.body };
+}
+
 /** Frees the key of work that left nothing behind. */
 export async function deleteRunningKey(tx: Transaction, claim: KeyClaim): Promise<void> {
   const { apiKeyId, scope, key } = claim;

@@ -27,7 +27,8 @@ export function authorizationWrites(order: Order, settled: Authorization): Prism
   const { state, reference, code, captureBefore = null } = settled;
   const status = state === 'succeeded' ? 'authorized' : 'declined';
   return Prisma.sql`, with_payment AS (
-      UPDATE payments SET status = ${status}, provider_reference = ${reference},
+      UPDATE payments SET status = ${status},
+        provider_reference = COALESCE(${reference}, provider_reference),
         decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
       FROM moved WHERE order_id = moved.id),
     with_operation AS (

@@ -1,70 +1,52 @@
 /**
  * The expiry of an abandoned pending order: stock released, authorization voided. It does not call the
- * provider; the caller does, between the intent and its outcome.
+ * provider; the caller does, between the intent (voids.ts) and its outcome.
  */
-import { providerKey } from '../../domain/ids.ts';
-import { cardMinor, type Order } from '../../domain/order.ts';
+import type { Order } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
-import type { Database, Transaction } from '../client/client.ts';
+import type { Database } from '../client/client.ts';
 import { deleteRunningKey, type KeyClaim } from '../access/idempotency.ts';
 import { settleAuthorization } from './authorizations.ts';
 import { giveBackCredit } from '../credit/ledger.ts';
 import { releaseHold } from '../catalog/stock.ts';
+import { writeNothingVoided, writeVoided, type Voided } from './voids.ts';
 
 /**
- * Records that the authorization is to be voided. No attempt places the order afterwards
- * (`recordPlaced`): one whose statement began before this is refused, because the order's row has
- * changed. False: it is placed already, and its authorization must stay.
- */
-export async function recordVoidRequested(
-  db: Database,
-  order: Order,
-  reference: string,
-): Promise<boolean> {
-  return orderTransaction(db, order.id, async (tx) => {
-    const unplaced = await tx.$executeRaw`
-      UPDATE orders SET checked_at = now()
-      WHERE id = ${order.id} AND status IN ('pending', 'expired')`;
-    if (unplaced === 0) return false;
-    await writeVoid(tx, order, { reference, states: ['requested'] });
-    return true;
-  });
-}
-
-/** The authorization whose void was requested and has no outcome yet; null when there is none. */
-export async function findUnfinishedVoid(db: Database, order: Order): Promise<string | null> {
-  const key = providerKey(order.id, 'void');
-  const operations = await db.paymentOperation.findMany({ where: { key } });
-  if (operations.some(({ state }) => state !== 'requested')) return null;
-  return operations[0]?.providerReference ?? null;
-}
-
-/**
- * Order `expired`, stock released. The caller has voided the authorization, if there was one; also one
- * that was found after the order had expired without it.
+ * Order `expired`, stock released. The caller has voided the payment, if there was one; also one that was
+ * found after the order had expired without it. `cause`: of the event, when the order waited for the
+ * shopper.
  */
 export async function recordExpired(
   db: Database,
   order: Order,
-  voidedReference: string | null,
+  voided: Voided | null,
+  cause: 'payment_action' | null = null,
 ): Promise<void> {
   await orderTransaction(db, order.id, async (tx) => {
     const { id: orderId } = order;
-    const change = await transitionOrder(tx, { orderId, type: 'order.expired', to: 'expired' });
-    if (change.kind === 'already' && voidedReference !== null) {
+    const change = await transitionOrder(tx, {
+      orderId,
+      type: 'order.expired',
+      to: 'expired',
+      data: cause === null ? {} : { cause },
+    });
+    if (change.kind === 'already' && voided !== null) {
       const recordedDeclined = await tx.payment.count({ where: { orderId, status: 'declined' } });
-      if (recordedDeclined === 1) await writeVoided(tx, order, voidedReference);
+      if (!voided.wasAuthorized) await writeNothingVoided(tx, order, voided.reference);
+      else if (recordedDeclined === 1) await writeVoided(tx, order, { ...voided, code: EXPIRED });
     }
     if (change.kind !== 'changed') return;
-    if (voidedReference === null) {
-      await settleAuthorization(tx, order, { state: 'refused', code: 'expired', reference: null });
+    if (voided === null) {
+      await settleAuthorization(tx, order, { state: 'refused', code: EXPIRED, reference: null });
     } else {
-      await writeVoided(tx, order, voidedReference);
+      await writeVoided(tx, order, { ...voided, code: EXPIRED });
     }
     await giveBackCredit(tx, orderId);
     await releaseHold(tx, orderId);
   });
 }
+
+const EXPIRED = 'expired';
 
 /**
  * Order `expired`, stock released, its key deleted: its only attempt did nothing at the provider, and a
@@ -84,28 +66,3 @@ export async function recordWithdrawn(db: Database, order: Order, claim: KeyClai
 
 /** Known to the invariant `responses_stored`: such an order has no key. */
 const NOT_ASKED = 'provider_not_asked';
-
-async function writeVoided(tx: Transaction, order: Order, reference: string): Promise<void> {
-  await settleAuthorization(tx, order, { state: 'succeeded', reference, code: null });
-  await tx.payment.update({ where: { orderId: order.id }, data: { status: 'voided' } });
-  await writeVoid(tx, order, { reference, states: ['requested', 'succeeded'] });
-}
-
-async function writeVoid(
-  tx: Transaction,
-  order: Order,
-  written: { readonly reference: string; readonly states: readonly ('requested' | 'succeeded')[] },
-): Promise<void> {
-  const row = {
-    orderId: order.id,
-    key: providerKey(order.id, 'void'),
-    kind: 'void' as const,
-    amountMinor: cardMinor(order),
-    currency: order.currency,
-    providerReference: written.reference,
-  };
-  await tx.paymentOperation.createMany({
-    data: written.states.map((state) => ({ ...row, state })),
-    skipDuplicates: true,
-  });
-}

@@ -3,8 +3,9 @@
  * writes all rows of a step in one statement, because the shopper waits for each round trip.
  */
 import { providerKey } from '../../domain/ids.ts';
-import type { Order } from '../../domain/order.ts';
+import { cardMinor, type Order } from '../../domain/order.ts';
 import {
+  keyReleased,
   responseStored,
   storeResponse,
   TIME_OF_CHANGE,
@@ -15,6 +16,7 @@ import type { Database } from '../client/client.ts';
 import { giveBackCredit } from '../credit/ledger.ts';
 import { Prisma } from '../generated/client.ts';
 import { authorizationWrites, settleAuthorization } from './authorizations.ts';
+import { writeVoided, type Voided } from './voids.ts';
 import { orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
 
 export type SettleOutcome =
@@ -69,7 +71,43 @@ export async function recordPlaced(
   return { kind: 'settled', response: sent };
 }
 
-/** Order `declined`, stock released, event, stored response: one transaction. */
+/**
+ * Payment `requires_action`, event, a new deadline: one statement. The order stays `pending` with its units
+ * held; the key is free for a retry, and nothing is stored under it. Null: the order has changed since it
+ * was loaded, or is being voided.
+ */
+export async function recordActionRequired(
+  db: Database,
+  order: Order,
+  { reference, minutes }: { readonly reference: string; readonly minutes: number },
+): Promise<{ readonly expiresAt: string } | null> {
+  const deadlineMs = minutes * 60_000;
+  const change = await transitionAlone(
+    db,
+    {
+      orderId: order.id,
+      type: 'order.payment_action_required',
+      deadlineMs,
+      data: { amount_minor: cardMinor(order), currency: order.currency },
+      unless: Prisma.sql`
+        SELECT 1 FROM payment_operations
+        WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested'
+        UNION ALL SELECT 1 FROM orders
+        WHERE id = ${order.id} AND (version <> ${order.version} OR status <> 'pending')`,
+    },
+    Prisma.sql`, with_payment AS (
+      UPDATE payments SET status = 'requires_action', provider_reference = ${reference},
+        updated_at = now()
+      FROM moved WHERE order_id = moved.id) ${keyReleased()}`,
+  );
+  if (change.kind !== 'changed') return null;
+  return { expiresAt: new Date(Date.parse(change.at) + deadlineMs).toISOString() };
+}
+
+/**
+ * Order `declined`, stock released, event, stored response: one transaction. `voided`: what was done with
+ * the payment that the shopper did not confirm, so that nobody can confirm it any more.
+ */
 export async function recordDeclined(
   db: Database,
   order: Order,
@@ -77,6 +115,7 @@ export async function recordDeclined(
     readonly code: string;
     readonly reference: string | null;
     readonly response: StoredResponse;
+    readonly voided?: Voided;
   },
 ): Promise<SettleOutcome> {
   return orderTransaction(db, order.id, async (tx) => {
@@ -87,7 +126,8 @@ export async function recordDeclined(
       data: { decline_code: settled.code },
     });
     if (change.kind !== 'changed') return { kind: 'superseded' };
-    await settleAuthorization(tx, order, { ...settled, state: 'refused' });
+    if (settled.voided) await writeVoided(tx, order, { ...settled.voided, code: settled.code });
+    else await settleAuthorization(tx, order, { ...settled, state: 'refused' });
     await storeResponse(tx, order.id, settled.response);
     await giveBackCredit(tx, order.id);
     await releaseHold(tx, order.id);

@@ -28,6 +28,8 @@ export interface Transition {
   readonly attentionStep?: string;
   /** If the order waited for a person, no decision is needed any more: its dead letters are resolved. */
   readonly endsAttention?: boolean;
+  /** From now on the order is not placed after so long. */
+  readonly deadlineMs?: number;
   /** A query: the change is not made when it finds a row. */
   readonly unless?: Prisma.Sql;
 }
@@ -116,6 +118,8 @@ export async function tryTransition(
         version = orders.version + 1,
         updated_at = now(),
         placed_at = CASE WHEN ${to} = 'placed' THEN COALESCE(placed_at, now()) ELSE placed_at END,
+        deadline_at = COALESCE(
+          now() + ${change.deadlineMs ?? null}::float8 * interval '1 ms', deadline_at),
         cancel_reason = COALESCE(${change.cancelReason ?? null}, cancel_reason),
         attention_step = CASE WHEN ${to}::text IS NULL
           THEN COALESCE(${change.attentionStep ?? null}, orders.attention_step)

@@ -65,6 +65,8 @@ export function classify(
   const isRecorded = (state: OperationRecord['state']): boolean =>
     history.operations.some((each) => each.kind === reported.kind && each.state === state);
   if (isRecorded(reported.state)) return 'confirmed';
+  // It ended a payment that was never authorized.
+  if (reported.kind === 'void' && isRecorded('refused')) return 'confirmed';
   const contradicted = isRecorded(reported.state === 'succeeded' ? 'refused' : 'succeeded');
   return isRecorded('requested') && !contradicted ? 'requested' : 'unexpected';
 }

@@ -1,13 +1,11 @@
 /** What a handler of payment webhooks gets and returns. The table of handlers: handlers.ts. */
 import type { Logger } from 'pino';
-import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { InboxMessage } from '../../prisma/events/inbox.ts';
+import type { SettleAndStartDeps } from '../settle-action.ts';
 
-export interface PaymentWebhookDeps {
-  readonly db: Database;
+export interface PaymentWebhookDeps extends SettleAndStartDeps {
   readonly log: Logger;
-  readonly payments: PaymentGateway;
   /** Logs and counts a genuine message that is not understood. */
   readonly onNotUnderstood: (message: InboxMessage) => void;
 }

@@ -1,9 +1,14 @@
 /** The webhooks of the payment provider that change something here, by their type. */
 import type { PaymentWebhookEvent } from '../../gateways/stripe/events.ts';
 import type { PaymentWebhookHandler } from './handler.ts';
+import { settlesWaiting } from './waiting-payments.ts';
 
 /** A type without a handler is only compared with our records. */
-const HANDLERS: Readonly<Partial<Record<PaymentWebhookEvent, PaymentWebhookHandler>>> = {};
+const HANDLERS: Readonly<Partial<Record<PaymentWebhookEvent, PaymentWebhookHandler>>> = {
+  'payment_intent.amount_capturable_updated': settlesWaiting,
+  'payment_intent.payment_failed': settlesWaiting,
+  'payment_intent.canceled': settlesWaiting,
+};
 
 const BY_TYPE: ReadonlyMap<string, PaymentWebhookHandler> = new Map(Object.entries(HANDLERS));
 

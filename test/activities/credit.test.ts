@@ -11,6 +11,7 @@ import { findOrder } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
+import { SETTLED_RESPONSES } from '../../api/orders/responses.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { erasePerson } from '../../services/persons.ts';
 import { refundCalls } from '../api/refund-calls.ts';
@@ -156,7 +157,11 @@ describe('an order that store credit pays wholly', () => {
     if (opened.kind !== 'opened') throw new Error(opened.kind);
     expect(await balanceOf(owner)).toBe(0);
     steps.sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'down' });
-    const deps = { db: steps.db, payments: steps.gateways.payments };
+    const deps = {
+      db: steps.db,
+      payments: steps.gateways.payments,
+      responses: SETTLED_RESPONSES,
+    };
     expect(await expireOrder(deps, opened.order)).toEqual({ kind: 'expired' });
     expect(await balanceOf(owner)).toBe(200);
   });

@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
+import { SETTLED_RESPONSES } from '../../api/orders/responses.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { listReconciliations } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
@@ -20,7 +21,7 @@ function workflowRun(runId: string, scheduledTimestampMs: number) {
     ...gateways,
     checkouts,
     refunds,
-    expireOrder: (order) => expireOrder({ db, ...gateways }, order),
+    expireOrder: (order) => expireOrder({ db, ...gateways, responses: SETTLED_RESPONSES }, order),
   });
   const execution = { workflowExecution: { workflowId: 'reconcile-recent', runId } };
   const quiet = { logger: new DefaultLogger('ERROR') };

@@ -119,7 +119,10 @@ async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
   const expired = await shop.open();
   await recordExpired(db, expired, null);
   const expiredLate = await shop.open();
-  await recordExpired(db, expiredLate, `pi_${expiredLate.id}`);
+  await recordExpired(db, expiredLate, {
+    reference: `pi_${expiredLate.id}`,
+    wasAuthorized: true,
+  });
   const paid = await to('paid');
   await steps.recordShipmentRequested(db, paid.id);
   await steps.recordShipmentAccepted(db, paid.id);

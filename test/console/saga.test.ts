@@ -349,6 +349,7 @@ describe('an order that never became a checkout', () => {
       credited_minor: 0,
       currency: 'EUR',
       decline_code: 'insufficient_funds',
+      action_expires_at: null,
     } as const;
     const source = order(['order.created', 'order.declined'], { status: 'declined', payment });
     expect(statesOf(source)).toEqual([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
-import { recordExpired, recordVoidRequested } from '../../prisma/orders/expire-order.ts';
+import { recordExpired } from '../../prisma/orders/expire-order.ts';
+import { recordVoidRequested } from '../../prisma/orders/voids.ts';
 import { readKeyState } from '../../prisma/access/idempotency.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
@@ -20,6 +21,8 @@ import {
 } from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"placed":true}' };
+const VOID = { reference: 'pi_1', declineCode: null };
+const EXPIRED = { reference: 'pi_expired', wasAuthorized: true };
 
 const shop = useSeededDatabase(20);
 
@@ -117,14 +120,14 @@ describe('settling an order', () => {
     const outcomes = await runConcurrently(60, 10, async () => {
       const order = await shop.open([{ sku: 'mug-white', quantity: 1 }]);
       const reference = `pi_${order.id}`;
-      const [placed, isVoided] = await Promise.all([
+      const [placed, voided] = await Promise.all([
         recordPlaced(shop.db, order, { reference, response: () => RESPONSE }),
-        recordVoidRequested(shop.db, order, reference),
+        recordVoidRequested(shop.db, order, { reference, declineCode: null }),
       ]);
       const status = (await findOrder(shop.db, order.id))?.status;
-      expect(placed.kind).toBe(isVoided ? 'superseded' : 'settled');
-      expect(status).toBe(isVoided ? 'pending' : 'placed');
-      return isVoided;
+      expect(placed.kind).toBe(voided ? 'superseded' : 'settled');
+      expect(status).toBe(voided ? 'pending' : 'placed');
+      return voided;
     });
     expect(outcomes).toHaveLength(60);
   });
@@ -150,7 +153,7 @@ describe('settling an order', () => {
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'pending' });
     const after = await changeOf();
     expect(after).not.toEqual(before);
-    expect(await recordVoidRequested(shop.db, order, 'pi_1')).toBe(true);
+    expect(await recordVoidRequested(shop.db, order, VOID)).toEqual(VOID);
     expect(await changeOf()).not.toEqual(after);
   });
 
@@ -190,8 +193,8 @@ describe('settling an order', () => {
   test('an order expired twice releases its hold and records the void of its authorization once', async () => {
     const sku = await shop.stock(5);
     const order = await shop.open([{ sku, quantity: 2 }]);
-    await recordExpired(shop.db, order, 'pi_expired');
-    await recordExpired(shop.db, order, 'pi_expired');
+    await recordExpired(shop.db, order, EXPIRED);
+    await recordExpired(shop.db, order, EXPIRED);
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'expired', version: 2 });
     expect(await findPayment(shop.db, order.id)).toMatchObject({ status: 'voided' });
     expect(await operationsOf(order.id)).toEqual(

@@ -178,7 +178,7 @@ function activitiesOf(made: {
     checkouts: services.checkouts,
     refunds: services.refunds,
     jobs: services.jobs,
-    expireOrder: (order: Order) => expireOrder({ db, ...gateways }, order),
+    expireOrder: (order: Order) => expireOrder(services, order),
   };
   return {
     ...createActivities({ db, ...gateways, warehouseCallbackUrl: made.http?.url ?? NOWHERE }),

@@ -117,7 +117,7 @@ describe('a checkout started manually', () => {
     if (opened.kind !== 'opened') throw new Error(opened.kind);
     const { order } = opened;
     expect(await startByHand(order.id)).toMatchObject({ type: 'not_eligible' });
-    await expireOrder({ db: shop.db, ...shop.gateways }, order);
+    await expireOrder(shop.services, order);
     expect(await startByHand(order.id)).toMatchObject({ type: 'not_eligible' });
     expect(effectsOf(shop, order.id)).toEqual({});
     const declined = await shop.place({ payment_method: DECLINED_CARD });

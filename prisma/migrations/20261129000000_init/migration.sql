@@ -12,8 +12,8 @@ CREATE TYPE cancel_reason AS ENUM ('requested_by_customer', 'requested_by_operat
   'warehouse_refused', 'payment_refused', 'shipping_refused', 'deadline_passed',
   'authorization_expiring');
 CREATE TYPE reservation_status AS ENUM ('held', 'reserved', 'shipped', 'released');
-CREATE TYPE payment_status AS ENUM ('authorizing', 'declined', 'authorized', 'captured',
-  'partially_refunded', 'voided', 'refunded');
+CREATE TYPE payment_status AS ENUM ('authorizing', 'requires_action', 'declined', 'authorized',
+  'captured', 'partially_refunded', 'voided', 'refunded');
 CREATE TYPE payment_operation_kind AS ENUM ('authorize', 'capture', 'void', 'refund');
 CREATE TYPE payment_operation_state AS ENUM ('requested', 'succeeded', 'refused');
 CREATE TYPE refund_cause AS ENUM ('requested', 'order_cancelled');
@@ -246,7 +246,9 @@ CREATE TABLE payments (
     CHECK (refunded_minor + refunding_minor <= captured_minor),
   CONSTRAINT payments_returned_within_paid CHECK (refunded_minor + refunding_minor + credited_minor
     + crediting_minor <= captured_minor + credit_minor),
-  CONSTRAINT payments_card_has_method CHECK ((amount_minor = 0) = (payment_method IS NULL))
+  CONSTRAINT payments_card_has_method CHECK ((amount_minor = 0) = (payment_method IS NULL)),
+  CONSTRAINT payments_action_has_reference
+    CHECK (status <> 'requires_action' OR provider_reference IS NOT NULL)
 );
 
 -- `requested` is written before the provider is called, the outcome after.

@@ -32,6 +32,7 @@ const POINTS: Points = {
   'temporal.update': on('cancelled'),
 
   'commit.order.created': { before: on('shipped', 'S1/F5'), after: on('shipped', 'S0/F5') },
+  'commit.order.payment_action_required': on('declined'),
   'commit.order.declined': on('declined'),
   'commit.order.expired': on('abandoned'),
   'commit.order.placed': on('shipped', 'S3/F5'),
