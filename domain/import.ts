@@ -1,12 +1,19 @@
 /** A file of products or stock to import: its columns, and its rows as text. */
+import { decimalsOf } from './iso-4217.ts';
 
-/** Every column of a file, which may have them in any order. */
+/** The columns that every file has, in any order. */
 export const IMPORT_COLUMNS = {
   products: ['sku', 'name', 'description', 'price_minor', 'currency'],
   stock: ['sku', 'on_hand'],
 } as const;
 
 export type ImportType = keyof typeof IMPORT_COLUMNS;
+
+/** The currency of a column such as `price_minor_USD`, which a file of products may have; null of another. */
+export function currencyOfColumn(name: string): string | null {
+  const [, currency = ''] = /^price_minor_([A-Z]{3})$/.exec(name) ?? [];
+  return decimalsOf(currency) === undefined ? null : currency;
+}
 
 /** Why a row is not applied. */
 export interface RowError {

@@ -26,8 +26,8 @@ export interface ProductCache {
 const TTL_MS = 30_000;
 /** How old what is served without the database may be. */
 const STALE_MS = 3_600_000;
-/** In all entries together: a page counts its products, and one without any counts as one. */
-const MAX_PRODUCTS = 10_000;
+/** Of all entries together, products with their prices; a page without any counts as one. */
+const MAX_PRICES = 10_000;
 const NO_PAGE: ProductPage = { products: [], hasMore: false };
 
 export function createProductCache(deps: {
@@ -38,8 +38,8 @@ export function createProductCache(deps: {
   const cache = createStaleCache<ProductPage>({
     freshMs: TTL_MS,
     staleMs: STALE_MS,
-    maxSize: MAX_PRODUCTS,
-    sizeOf: ({ products }) => products.length,
+    maxSize: MAX_PRICES,
+    sizeOf: ({ products }) => products.reduce((sum, { prices }) => sum + 1 + prices.length, 0),
   });
   const unsubscribe = notifications.subscribe('holdfast_products', cache.invalidate);
   const load = async (sku: string): Promise<ProductPage> => {

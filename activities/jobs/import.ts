@@ -10,8 +10,8 @@ import {
   importProducts,
   importStock,
   type CountedStock,
+  type ImportedProduct,
 } from '../../prisma/catalog/import-batch.ts';
-import type { ProductDraft } from '../../prisma/catalog/products.ts';
 import { advanceJob, type Job } from '../../prisma/jobs/jobs.ts';
 import { nextPiece, operatorOf } from './pieces.ts';
 import type { JobDependencies, JobType, RowRules } from './job-type.ts';
@@ -30,7 +30,7 @@ interface How {
   readonly dryRun: boolean;
 }
 
-export const productImport = importOf<ProductDraft>({
+export const productImport = importOf<ImportedProduct>({
   check: (rules, values) => rules.products(values),
   async apply(tx, products, { by, dryRun }) {
     if (!dryRun) await importProducts(tx, products, by);

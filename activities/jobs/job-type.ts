@@ -1,14 +1,13 @@
 /** What a type of job is, and what its activities are given. */
 import type { BulkAction, BulkItemOutcome, BulkOrigin } from '../../domain/bulk.ts';
 import type { CheckedRow, ImportRow } from '../../domain/import.ts';
-import type { CountedStock } from '../../prisma/catalog/import-batch.ts';
-import type { ProductDraft } from '../../prisma/catalog/products.ts';
+import type { CountedStock, ImportedProduct } from '../../prisma/catalog/import-batch.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { Job } from '../../prisma/jobs/jobs.ts';
 
 /** The rules of the API for one product and its stock. */
 export interface RowRules {
-  products(values: ImportRow['values']): CheckedRow<ProductDraft>;
+  products(values: ImportRow['values']): CheckedRow<ImportedProduct>;
   stock(values: ImportRow['values']): CheckedRow<CountedStock>;
 }
 

@@ -1,6 +1,6 @@
 /** An uploaded file as a job: each piece of its input is a batch of rows. */
 import { createHash } from 'node:crypto';
-import { IMPORT_COLUMNS, type ImportType } from '../../domain/import.ts';
+import { currencyOfColumn, IMPORT_COLUMNS, type ImportType } from '../../domain/import.ts';
 import type { JobDraft } from '../../prisma/jobs/jobs.ts';
 import type { SerialWork } from '../../services/serial-work.ts';
 import { invalidRequest, ProblemError } from '../http/problems.ts';
@@ -21,7 +21,11 @@ export async function importDraft(
   { serially }: { readonly serially: SerialWork },
   { type, dryRun, file }: ImportRequest,
 ): Promise<JobDraft> {
-  const outcome = await serially('import', () => readCsv(file, IMPORT_COLUMNS[type]));
+  const columns = {
+    required: IMPORT_COLUMNS[type],
+    isOptional: (name: string) => type === 'products' && currencyOfColumn(name) !== null,
+  };
+  const outcome = await serially('import', () => readCsv(file, columns));
   if (outcome.kind === 'unreadable') {
     throw new ProblemError(invalidRequest(outcome.reasons.map((detail) => ({ detail }))));
   }

@@ -24,8 +24,15 @@ const MAX_CELLS = 100;
 const PIECE_BYTES = 16_384;
 const MAX_NAMED = 10;
 
-/** Reads the rows under a header of exactly these columns, in any order. */
-export async function readCsv(file: Uint8Array, columns: readonly string[]): Promise<ReadOutcome> {
+interface Columns {
+  /** Every file has them. */
+  readonly required: readonly string[];
+  /** True of another column that a file may have. */
+  readonly isOptional: (name: string) => boolean;
+}
+
+/** Reads the rows under a header of these columns and no other, in any order. */
+export async function readCsv(file: Uint8Array, columns: Columns): Promise<ReadOutcome> {
   if (!isUtf8(file)) return { kind: 'unreadable', reasons: [NOT_UTF_8] };
   const reader = createReader(columns);
   try {
@@ -47,7 +54,7 @@ class UnreadableError extends Error {
   }
 }
 
-function createReader(columns: readonly string[]) {
+function createReader(columns: Columns) {
   const rows: ImportRow[] = [];
   const firstOf = new Map<string, number>();
   let header: readonly string[] | null = null;
@@ -99,16 +106,20 @@ async function* pieces(file: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** The header, when it has each of the columns once and no other. */
-function requireColumns(header: readonly string[], columns: readonly string[]): readonly string[] {
-  const wanted = `Its first row must name the columns ${columns.join(', ')}, separated by commas.`;
-  const unknown = header.filter((name) => !columns.includes(name));
+function requireColumns(
+  header: readonly string[],
+  { required, isOptional }: Columns,
+): readonly string[] {
+  const wanted = `Its first row must name the columns ${required.join(', ')}, separated by commas.`;
+  const unknown = header.filter((name) => !required.includes(name) && !isOptional(name));
   const reasons = [
-    ...columns.filter((name) => !header.includes(name)).map((name) => `It has no column ${name}.`),
+    ...required.filter((name) => !header.includes(name)).map((name) => `It has no column ${name}.`),
     ...unknown
       .slice(0, MAX_NAMED)
       .map((name) => `It has a column ${JSON.stringify(headOf(name, 50))}, which is not known.`),
-    ...columns
+    ...[...new Set(header)]
       .filter((name) => header.indexOf(name) !== header.lastIndexOf(name))
+      .filter((name) => !unknown.includes(name))
       .map((name) => `It has the column ${name} more than once.`),
   ];
   if (reasons.length > 0) throw new UnreadableError(wanted, ...reasons);

@@ -1,5 +1,7 @@
 /** Refuses amounts that the payment provider would, before anything is held or stored. */
 import { formatMoney, type AmountLimits, type Money } from '../../domain/money.ts';
+import type { Price } from '../../domain/product.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { FieldError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
 
@@ -12,11 +14,31 @@ function notChargeableIn(currency: string): string {
   return `No card can be charged in ${currency}.`;
 }
 
-/** Why no order of one product could be charged its price; null when it can. `limits`: of the currency. */
-export function priceProblem(
-  limits: AmountLimits | null,
-  price: Money,
-): { readonly field: 'currency' | 'price_minor'; readonly detail: string } | null {
+interface PriceProblem {
+  readonly field: 'currency' | 'price_minor';
+  readonly detail: string;
+}
+
+/**
+ * What is wrong with the prices of a product: no order of it could be charged the price, or there is
+ * another in its currency. `at`: the place of the price in the list.
+ */
+export function priceProblems(
+  { limitsOf }: Pick<PaymentGateway, 'limitsOf'>,
+  prices: readonly Price[],
+): readonly (PriceProblem & { readonly at: number })[] {
+  return prices.flatMap(({ currency, priceMinor }, at) => {
+    if (prices.findIndex((price) => price.currency === currency) < at) {
+      return [
+        { at, field: 'currency' as const, detail: `There is a price in ${currency} already.` },
+      ];
+    }
+    const problem = priceProblem(limitsOf(currency), { amountMinor: priceMinor, currency });
+    return problem === null ? [] : [{ at, ...problem }];
+  });
+}
+
+function priceProblem(limits: AmountLimits | null, price: Money): PriceProblem | null {
   if (limits === null) return { field: 'currency', detail: notChargeableIn(price.currency) };
   const most = formatMoney({ ...price, amountMinor: limits.maxMinor });
   const detail =

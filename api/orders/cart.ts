@@ -4,6 +4,7 @@
  */
 import { formatMoney, sumMinor, type AmountLimits } from '../../domain/money.ts';
 import type { Adjustment, OrderLine } from '../../domain/order.ts';
+import { allPrices, priceIn } from '../../domain/product.ts';
 import type { Offer } from '../../prisma/catalog/products.ts';
 import type { FieldError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
@@ -31,7 +32,7 @@ export interface PricedLine extends OrderLine {
 }
 
 export interface CheckedCart {
-  /** One per SKU that is sold, in the order of first occurrence. */
+  /** One per SKU that is sold in the currency, in the order of first occurrence. */
   readonly lines: readonly PricedLine[];
   readonly adjustments: readonly Adjustment[];
   /** Null: a part of the cart has no price. */
@@ -60,7 +61,7 @@ export function checkCart(cart: Cart, context: CartContext): CheckedCart {
     ...adjustmentErrors(cart, context),
     ...totalErrors(cart, context, totalMinor),
     ...priceChanges(cart, context, totalMinor),
-    ...shortages(cart, lines),
+    ...shortages(cart, context),
   ];
   return { lines, adjustments, totalMinor, problems };
 }
@@ -68,9 +69,11 @@ export function checkCart(cart: Cart, context: CartContext): CheckedCart {
 /** What the shopper was told that the cart costs: in all, by its quote, or by the prices of its lines. */
 export function expectedTotal(cart: Cart, { offers, quotedMinor }: CartContext): number {
   const lines = cart.lines.flatMap((line) => {
-    const unitPriceMinor =
-      line?.expected_unit_price_minor ?? offers.find(({ sku }) => sku === line?.sku)?.priceMinor;
-    return line === null || unitPriceMinor === undefined ? [] : [{ ...line, unitPriceMinor }];
+    if (line === null) return [];
+    const offer = offers.find(({ sku }) => sku === line.sku);
+    const price = offer === undefined ? null : priceIn(offer, cart.currency);
+    const unitPriceMinor = line.expected_unit_price_minor ?? price;
+    return unitPriceMinor === null ? [] : [{ ...line, unitPriceMinor }];
   });
   return cart.expected_total_minor ?? quotedMinor ?? totalOf(lines, adjustmentsOf(cart));
 }
@@ -82,11 +85,12 @@ function totalOf(
   return adjustments.reduce((sum, { amountMinor }) => sum + amountMinor, sumMinor(lines));
 }
 
-function priceLines({ lines }: Cart, offers: readonly Offer[]): readonly PricedLine[] {
+function priceLines({ lines, currency }: Cart, offers: readonly Offer[]): readonly PricedLine[] {
   return [...unitsBySku(lines)].flatMap(([sku, quantity]) => {
     const offer = offers.find((each) => each.sku === sku);
-    if (!offer) return [];
-    const { name, priceMinor: unitPriceMinor, available } = offer;
+    const unitPriceMinor = offer === undefined ? null : priceIn(offer, currency);
+    if (offer === undefined || unitPriceMinor === null) return [];
+    const { name, available } = offer;
     return [{ sku, name, quantity, unitPriceMinor, available }];
   });
 }
@@ -129,14 +133,17 @@ function lineErrors({ lines }: Cart, offers: readonly Offer[]): readonly CartPro
 }
 
 function currencyErrors(
-  { currency }: Cart,
+  { currency, lines }: Cart,
   { offers, limits }: CartContext,
 ): readonly CartProblem[] {
-  const foreign = offers.filter((offer) => offer.currency !== currency);
-  return [
-    ...(limits === null ? [invalid(notChargeable(currency).detail, 'currency')] : []),
-    ...foreign.map((offer) => invalid(`${offer.sku} is priced in ${offer.currency}.`, 'currency')),
-  ];
+  if (limits === null) return [invalid(notChargeable(currency).detail, 'currency')];
+  return lines.flatMap((line, index) => {
+    const offer = offers.find(({ sku }) => sku === line?.sku);
+    if (offer === undefined || priceIn(offer, currency) !== null) return [];
+    const others = allPrices(offer).map((price) => price.currency);
+    const detail = `${offer.sku} has no price in ${currency}. Its prices are in ${others.join(', ')}.`;
+    return [invalid(detail, 'lines', index, 'sku')];
+  });
 }
 
 function adjustmentErrors(cart: Cart, { limits }: CartContext): readonly CartProblem[] {
@@ -178,11 +185,10 @@ function priceChanges(
   const moved = lines.flatMap((line, index) => {
     const offer = offers.find(({ sku }) => sku === line?.sku);
     const expected = line?.expected_unit_price_minor;
-    if (!offer || expected === undefined || expected === offer.priceMinor) return [];
-    const price = formatMoney({ amountMinor: offer.priceMinor, currency: offer.currency });
-    return [
-      changed(`${offer.sku} now costs ${price}.`, 'lines', index, 'expected_unit_price_minor'),
-    ];
+    const amountMinor = offer === undefined ? null : priceIn(offer, currency);
+    if (amountMinor === null || expected === undefined || expected === amountMinor) return [];
+    const detail = `${line?.sku} now costs ${formatMoney({ amountMinor, currency })}.`;
+    return [changed(detail, 'lines', index, 'expected_unit_price_minor')];
   });
   if (totalMinor === null) return moved;
   const detail = `The total is now ${formatMoney({ amountMinor: totalMinor, currency })}.`;
@@ -194,9 +200,10 @@ function priceChanges(
   ];
 }
 
-function shortages({ lines }: Cart, priced: readonly PricedLine[]): readonly CartProblem[] {
-  return priced.flatMap(({ sku, quantity, available }) => {
-    if (quantity <= available) return [];
+function shortages({ lines }: Cart, { offers }: CartContext): readonly CartProblem[] {
+  return [...unitsBySku(lines)].flatMap(([sku, quantity]) => {
+    const available = offers.find((offer) => offer.sku === sku)?.available;
+    if (available === undefined || quantity <= available) return [];
     const detail =
       available === 0 ? `${sku} is sold out.` : `Of ${sku} only ${available} are available.`;
     const index = lines.findIndex((line) => line?.sku === sku);

@@ -113,7 +113,7 @@ function isOfCart(quote: Quote, { lines, adjustments, currency }: PlaceOrderBody
 function atQuotedPrices(offers: readonly Offer[], { lines, currency }: Quote): readonly Offer[] {
   return offers.map((offer) => {
     const quoted = lines.find(({ sku }) => sku === offer.sku);
-    return quoted ? { ...offer, priceMinor: quoted.unitPriceMinor, currency } : offer;
+    return quoted ? { ...offer, priceMinor: quoted.unitPriceMinor, currency, prices: [] } : offer;
   });
 }
 

@@ -163,6 +163,10 @@ export function productBody(product: Product): ProductBody {
     description: product.description,
     price_minor: product.priceMinor,
     currency: product.currency,
+    prices: product.prices.map(({ currency, priceMinor }) => ({
+      currency,
+      price_minor: priceMinor,
+    })),
     archived: product.archived,
     version: product.version,
     updated_at: product.updatedAt,

@@ -1,13 +1,18 @@
 /** Routes of the catalog: cached reads with entity tags, and writes. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Money } from '../../domain/money.ts';
-import { archiveProduct, findProduct, putProduct } from '../../prisma/catalog/products.ts';
+import { allPrices } from '../../domain/product.ts';
+import {
+  archiveProduct,
+  findProduct,
+  putProduct,
+  type ProductDraft,
+} from '../../prisma/catalog/products.ts';
 import { describeCache } from '../http/cache-status.ts';
 import { contentTag, notAtVersion, requiredVersion, versionTag } from '../http/etag.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
-import { priceProblem } from '../orders/amounts.ts';
+import { priceProblems } from '../orders/amounts.ts';
 import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
 import { ifMatch, ifNoneMatch, notModified, responseHeaders } from '../schemas/conditions.ts';
@@ -68,12 +73,21 @@ export function productRoutes(services: Services) {
     })
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
-      const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
+      const { description, price_minor: priceMinor, prices, ...rest } = c.req.valid('json');
       const readVersion = async () => (await findProduct(db, sku))?.version ?? null;
       const fields = c.req.valid('header');
       const expectedVersion = await requiredVersion('product', fields, readVersion);
-      requirePrice(services, { amountMinor: priceMinor, currency });
-      const draft = { sku, name, description: description ?? null, priceMinor, currency };
+      const draft = {
+        sku,
+        ...rest,
+        description: description ?? null,
+        priceMinor,
+        prices: prices.map((price) => ({
+          currency: price.currency,
+          priceMinor: price.price_minor,
+        })),
+      };
+      requirePrices(services, draft);
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
       if (outcome.kind === 'version_mismatch')
         throw notAtVersion('product', outcome.currentVersion);
@@ -163,11 +177,12 @@ const changeRoute = createRoute({
 });
 
 /** A price that no order could be charged is refused here, not at the first order. */
-function requirePrice({ payments }: Services, price: Money): void {
-  const wrong = priceProblem(payments.limitsOf(price.currency), price);
-  if (wrong === null) return;
-  const { detail, field } = wrong;
-  throw new ProblemError(invalidRequest([{ detail, pointer: jsonPointer([field]) }]));
+function requirePrices({ payments }: Services, draft: ProductDraft): void {
+  const errors = priceProblems(payments, allPrices(draft)).map(({ at, field, detail }) => ({
+    detail,
+    pointer: jsonPointer(at === 0 ? [field] : ['prices', at - 1, field]),
+  }));
+  if (errors.length > 0) throw new ProblemError(invalidRequest(errors));
 }
 
 export function productNotFound(): ProblemError {

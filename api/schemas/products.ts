@@ -1,8 +1,13 @@
 /** Products and stock on the wire. */
 import { z } from '@hono/zod-openapi';
+import { CURRENCIES } from '../../domain/iso-4217.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { ARCHIVED } from '../../prisma/catalog/products.ts';
 import { currency, listOf, pageOf, paragraphs, sku, text } from './common.ts';
+
+const priceSchema = z
+  .object({ currency: z.string(), price_minor: z.number().int() })
+  .openapi('Price');
 
 export const productSchema = z
   .object({
@@ -12,6 +17,9 @@ export const productSchema = z
     description: z.string().nullable(),
     price_minor: z.number().int(),
     currency: z.string(),
+    prices: z.array(priceSchema).openapi({
+      description: 'In other currencies, by their codes. Orders and quotes may be in any of them.',
+    }),
     archived: z.boolean().openapi({
       description: 'Not sold any more: not listed unless asked for, and no order takes it.',
     }),
@@ -75,17 +83,31 @@ export const productListQuery = pageOf(sku).extend({
 });
 export const productListSchema = listOf(productSchema);
 
+const priceMinor = z.number().int().min(1).max(MAX_INTEGER).openapi({
+  description: 'In minor units of the currency (ISO 4217).',
+});
+
 export const putProductBody = z
   .strictObject({
     name: text(200),
     description: paragraphs(2_000).nullable().optional(),
-    price_minor: z.number().int().min(1).max(MAX_INTEGER).openapi({
-      description: 'In minor units of the currency (ISO 4217).',
-    }),
+    price_minor: priceMinor,
     currency,
+    prices: z
+      .array(z.strictObject({ currency, price_minor: priceMinor }))
+      .max(CURRENCIES.length)
+      .default([])
+      .openapi({
+        description: 'In other currencies, each once. Replaces those of before; left out: none.',
+      }),
   })
   .openapi('PutProduct', {
-    example: { name: 'Blue mug', price_minor: 1_300, currency: 'EUR' },
+    example: {
+      name: 'Blue mug',
+      price_minor: 1_300,
+      currency: 'EUR',
+      prices: [{ currency: 'USD', price_minor: 1_450 }],
+    },
   });
 
 export const changeProductBody = z

@@ -6,7 +6,12 @@
 import { recordActions, type Operator } from '../access/operator-actions.ts';
 import type { Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import type { ProductDraft } from './products.ts';
+import { pricesAudited, type ProductDraft } from './products.ts';
+
+/** A row of products. Prices in other currencies that it does not name stay; null removes one. */
+export interface ImportedProduct extends Omit<ProductDraft, 'prices'> {
+  readonly prices: readonly { readonly currency: string; readonly priceMinor: number | null }[];
+}
 
 interface WrittenProduct {
   readonly sku: string;
@@ -18,14 +23,15 @@ interface WrittenProduct {
 /** Creates or replaces the products, each SKU once. Returns how many were changed. */
 export async function importProducts(
   tx: Transaction,
-  drafts: readonly ProductDraft[],
+  drafts: readonly ImportedProduct[],
   by: Operator,
 ): Promise<number> {
+  const rows = JSON.stringify(drafts);
   const written = await tx.$queryRaw<WrittenProduct[]>`
-    WITH written AS (
+    WITH ${wantedPrices(rows)}, written AS (
       INSERT INTO products AS existing (sku, name, description, price_minor, currency)
       SELECT sku, name, description, "priceMinor", currency
-      FROM jsonb_to_recordset(${JSON.stringify(drafts)}::jsonb)
+      FROM jsonb_to_recordset(${rows}::jsonb)
         AS draft (sku text, name text, description text, "priceMinor" integer, currency text)
       ORDER BY sku
       ON CONFLICT (sku) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description,
@@ -34,16 +40,49 @@ export async function importProducts(
         WHERE (existing.name, existing.description, existing.price_minor, existing.currency)
           IS DISTINCT FROM
           (EXCLUDED.name, EXCLUDED.description, EXCLUDED.price_minor, EXCLUDED.currency)
+          OR EXISTS (
+            SELECT FROM wanted LEFT JOIN product_prices price USING (sku, currency)
+            WHERE sku = EXCLUDED.sku AND price.price_minor IS DISTINCT FROM wanted.minor)
       RETURNING sku, price_minor, currency, version),
     with_stock AS (INSERT INTO stock (sku) SELECT sku FROM written WHERE version = 1)
     SELECT sku, price_minor AS "priceMinor", currency, version FROM written`;
+  const changed = new Set(written.map(({ sku }) => sku));
+  await writePrices(
+    tx,
+    drafts.filter(({ sku }) => changed.has(sku)),
+  );
+  const pricesOf = new Map(drafts.map(({ sku, prices }) => [sku, pricesAudited(prices)]));
   const actions = written.map(({ sku: subject, priceMinor, currency, version }) => ({
     action: version === 1 ? 'product.created' : 'product.updated',
     subject,
-    data: { price_minor: priceMinor, currency, version },
+    data: { price_minor: priceMinor, currency, ...pricesOf.get(subject), version },
   }));
   await recordActions(tx, by, actions);
   return written.length;
+}
+
+/** The prices in other currencies of the rows, as the CTE `wanted`. */
+function wantedPrices(rows: string): Prisma.Sql {
+  return Prisma.sql`wanted AS (
+    SELECT draft.sku, price.currency, price."priceMinor" AS minor
+    FROM jsonb_to_recordset(${rows}::jsonb) AS draft (sku text, prices jsonb),
+      jsonb_to_recordset(draft.prices) AS price (currency text, "priceMinor" integer))`;
+}
+
+/**
+ * A statement of its own: the rows of the products are locked, and it sees what was committed before.
+ * A price in the currency that is the product's own now is removed, too.
+ */
+async function writePrices(tx: Transaction, drafts: readonly ImportedProduct[]): Promise<void> {
+  await tx.$executeRaw`
+    WITH ${wantedPrices(JSON.stringify(drafts))}, removed AS (
+      DELETE FROM product_prices price USING products product
+      WHERE price.sku = product.sku AND product.sku = ANY(${drafts.map(({ sku }) => sku)})
+        AND (price.currency = product.currency OR (price.sku, price.currency) IN (
+          SELECT sku, currency FROM wanted WHERE minor IS NULL)))
+    INSERT INTO product_prices (sku, currency, price_minor)
+    SELECT sku, currency, minor FROM wanted WHERE minor IS NOT NULL
+    ON CONFLICT (sku, currency) DO UPDATE SET price_minor = EXCLUDED.price_minor`;
 }
 
 /** The units of a product as they were counted. */

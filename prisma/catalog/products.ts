@@ -1,5 +1,5 @@
-/** The product catalog. */
-import type { Product } from '../../domain/product.ts';
+/** The product catalog. Prices beside a product's own change with its version, under the lock of its row. */
+import type { Price, Product } from '../../domain/product.ts';
 import { plain } from '../../domain/search-terms.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
@@ -7,7 +7,11 @@ import { recordAction, type Operator } from '../access/operator-actions.ts';
 
 /** The product, or null. */
 export async function findProduct(db: Database, sku: string): Promise<Product | null> {
-  const row = await db.product.findUnique({ where: { sku } });
+  const prices = {
+    select: { currency: true, priceMinor: true },
+    orderBy: { currency: 'asc' },
+  } as const;
+  const row = await db.product.findUnique({ where: { sku }, include: { prices } });
   return row && toProduct(row);
 }
 
@@ -19,7 +23,7 @@ export interface Offer extends Product {
 /** The products among the given SKUs, in no particular order. Raw: one statement joins the stock. */
 export async function findOffers(db: Database, skus: readonly string[]): Promise<readonly Offer[]> {
   const rows = await db.$queryRaw<(ProductRow & { available: number })[]>`
-    SELECT ${PRODUCT_COLUMNS}, on_hand - held AS available
+    SELECT ${PRODUCT_COLUMNS}, ${PRICES}, on_hand - held AS available
     FROM products JOIN stock USING (sku) WHERE sku = ANY(${skus})`;
   return rows.map((row) => ({ ...toProduct(row), available: row.available }));
 }
@@ -53,7 +57,7 @@ export async function listProducts(
       : Prisma.sql`AND NOT EXISTS (SELECT FROM unnest(${plain(q).split(' ')}::text[]) AS word
           WHERE strpos(${SEARCHED}, word) = 0)`;
   const rows = await db.$queryRaw<ProductRow[]>`
-    SELECT ${PRODUCT_COLUMNS} FROM products
+    SELECT ${PRODUCT_COLUMNS}, ${PRICES} FROM products
     WHERE sku > ${startingAfter} ${isWanted} ${hasWords}
     ORDER BY sku LIMIT ${limit + 1}`;
   return { products: rows.slice(0, limit).map(toProduct), hasMore: rows.length > limit };
@@ -65,6 +69,8 @@ export interface ProductDraft {
   readonly description: string | null;
   readonly priceMinor: number;
   readonly currency: string;
+  /** In other currencies, each once. */
+  readonly prices: readonly Price[];
 }
 
 export type PutOutcome =
@@ -82,16 +88,42 @@ export async function putProduct(
   { expectedVersion, by }: { readonly expectedVersion: number | null; readonly by: Operator },
 ): Promise<PutOutcome> {
   return db.$transaction(async (tx) => {
-    const outcome =
+    const row =
       expectedVersion === null || expectedVersion === 0
         ? await addOrReplace(tx, draft, { replaces: expectedVersion === null })
         : await replaceAt(tx, draft, expectedVersion);
-    if (outcome.kind === 'version_mismatch') return outcome;
-    const { sku: subject, priceMinor, currency, version } = outcome.product;
-    const data = { price_minor: priceMinor, currency, version };
-    await recordAction(tx, by, { action: `product.${outcome.kind}`, subject, data });
-    return outcome;
+    if (row === null) return versionMismatch(tx, draft.sku);
+    await replacePrices(tx, draft, row);
+    const { sku: subject, priceMinor, currency, version } = row;
+    const kind = version === 1 ? 'created' : 'updated';
+    const data = { price_minor: priceMinor, currency, ...pricesAudited(draft.prices), version };
+    await recordAction(tx, by, { action: `product.${kind}`, subject, data });
+    return { kind, product: toProduct({ ...row, prices: byCurrency(draft.prices) }) };
   });
+}
+
+/** The row of the product is locked. */
+async function replacePrices(
+  tx: Transaction,
+  { sku, prices }: ProductDraft,
+  { version }: WrittenRow,
+): Promise<void> {
+  if (version > 1) await tx.productPrice.deleteMany({ where: { sku } });
+  if (prices.length === 0) return;
+  await tx.productPrice.createMany({ data: prices.map((price) => ({ sku, ...price })) });
+}
+
+/** What the audit log says of prices in other currencies: nothing when there are none. */
+export function pricesAudited(prices: readonly { currency: string; priceMinor: number | null }[]) {
+  return (
+    prices.length > 0 && {
+      prices: prices.map(({ currency, priceMinor }) => ({ currency, price_minor: priceMinor })),
+    }
+  );
+}
+
+function byCurrency(prices: readonly Price[]): readonly Price[] {
+  return prices.toSorted((a, b) => (a.currency < b.currency ? -1 : 1));
 }
 
 /** Raw: one statement decides, so of concurrent calls one adds the product and the others replace it. */
@@ -99,9 +131,9 @@ async function addOrReplace(
   tx: Transaction,
   draft: ProductDraft,
   { replaces }: { readonly replaces: boolean },
-): Promise<PutOutcome> {
+): Promise<WrittenRow | null> {
   const { sku, name, description, priceMinor, currency } = draft;
-  const [row] = await tx.$queryRaw<ProductRow[]>`
+  const [row] = await tx.$queryRaw<WrittenRow[]>`
     INSERT INTO products AS existing (sku, name, description, price_minor, currency)
     VALUES (${sku}, ${name}, ${description}, ${priceMinor}, ${currency})
     ON CONFLICT (sku) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description,
@@ -109,24 +141,21 @@ async function addOrReplace(
       version = existing.version + 1, updated_at = now()
       WHERE ${replaces}
     RETURNING ${PRODUCT_COLUMNS}`;
-  if (!row) return versionMismatch(tx, sku);
-  if (row.version > 1) return { kind: 'updated', product: toProduct(row) };
-  await tx.stock.create({ data: { sku } });
-  return { kind: 'created', product: toProduct(row) };
+  if (row?.version === 1) await tx.stock.create({ data: { sku } });
+  return row ?? null;
 }
 
 async function replaceAt(
   tx: Transaction,
   { sku, name, description, priceMinor, currency }: ProductDraft,
   expectedVersion: number,
-): Promise<PutOutcome> {
+): Promise<WrittenRow | null> {
   // Raw for the database's clock.
-  const [row] = await tx.$queryRaw<ProductRow[]>`
+  const [row] = await tx.$queryRaw<WrittenRow[]>`
     UPDATE products SET name = ${name}, description = ${description}, price_minor = ${priceMinor},
       currency = ${currency}, version = version + 1, updated_at = now()
     WHERE sku = ${sku} AND version = ${expectedVersion} RETURNING ${PRODUCT_COLUMNS}`;
-  if (row) return { kind: 'updated', product: toProduct(row) };
-  return versionMismatch(tx, sku);
+  return row ?? null;
 }
 
 /**
@@ -143,7 +172,7 @@ export async function archiveProduct(
   return db.$transaction(async (tx) => {
     const [row] = await tx.$queryRaw<ProductRow[]>`
       UPDATE products SET archived = ${archived}, version = version + 1, updated_at = now()
-      WHERE sku = ${sku} ${isAtVersion} RETURNING ${PRODUCT_COLUMNS}`;
+      WHERE sku = ${sku} ${isAtVersion} RETURNING ${PRODUCT_COLUMNS}, ${PRICES}`;
     if (!row) return versionMismatch(tx, sku);
     const action = archived ? 'product.archived' : 'product.restored';
     await recordAction(tx, by, { action, subject: sku, data: { version: row.version } });
@@ -151,15 +180,28 @@ export async function archiveProduct(
   });
 }
 
-async function versionMismatch(tx: Transaction, sku: string): Promise<PutOutcome> {
+async function versionMismatch(
+  tx: Transaction,
+  sku: string,
+): Promise<PutOutcome & { kind: 'version_mismatch' }> {
   const current = await tx.product.findUnique({ where: { sku }, select: { version: true } });
   return { kind: 'version_mismatch', currentVersion: current?.version ?? null };
 }
 
-type ProductRow = Prisma.ProductGetPayload<object>;
+type WrittenRow = Prisma.ProductGetPayload<object>;
+
+interface ProductRow extends WrittenRow {
+  readonly prices: readonly Price[];
+}
 
 const PRODUCT_COLUMNS = Prisma.sql`sku, name, description, price_minor AS "priceMinor", currency,
   version, archived, created_at AS "createdAt", updated_at AS "updatedAt"`;
+
+/** Of the row of `products`. */
+const PRICES = Prisma.sql`(
+  SELECT COALESCE(jsonb_agg(jsonb_build_object('currency', price.currency, 'priceMinor',
+    price.price_minor) ORDER BY price.currency), '[]')
+  FROM product_prices price WHERE price.sku = products.sku) AS prices`;
 
 function toProduct(row: ProductRow): Product {
   const { createdAt: _, ...product } = row;

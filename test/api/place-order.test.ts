@@ -228,7 +228,7 @@ describe('POST /v1/orders: 422', () => {
     ],
     ['no lines', { lines: [] }, '#/lines'],
     ['more than 50 lines', { lines: times(51, () => line) }, '#/lines'],
-    ['another currency', { currency: 'USD' }, '#/currency'],
+    ['a currency without a price', { currency: 'GBP' }, '#/lines/0/sku'],
     ['an unknown currency', { currency: 'EUX' }, '#/currency'],
     [
       'an unknown country',

@@ -139,13 +139,25 @@ describe('POST /v1/quotes', () => {
     expect(codesOf(tooMuch)).toEqual({ '#/credit_minor': 'invalid_request' });
   });
 
-  test('a currency without cards, or of other products, is told with the rest', async () => {
-    const quote = await quoteOf({ lines: [{ sku: 'sold-out', quantity: 1 }], currency: 'CUP' });
-    expect(quote.problems.map(({ pointer, code }) => [pointer, code])).toEqual([
-      ['#/currency', 'invalid_request'],
-      ['#/currency', 'invalid_request'],
-      ['#/lines/0/quantity', 'out_of_stock'],
-    ]);
+  test('a currency without cards, or without a price of a line, is told with the rest', async () => {
+    const lines = ['mug-white', 'sold-out'].map((sku) => ({ sku, quantity: 1 }));
+    expect(codesOf(await quoteOf({ lines, currency: 'CUP' }))).toEqual({
+      '#/currency': 'invalid_request',
+      '#/lines/1/quantity': 'out_of_stock',
+    });
+    const inUsd = await quoteOf({ lines, currency: 'USD' });
+    expect(inUsd).toMatchObject({
+      total_minor: null,
+      lines: [{ sku: 'mug-white', unit_price_minor: 1_350 }],
+      problems: [
+        {
+          pointer: '#/lines/1/sku',
+          detail: 'sold-out has no price in USD. Its prices are in EUR.',
+        },
+        { pointer: '#/lines/1/quantity', code: 'out_of_stock' },
+      ],
+    });
+    expect(inUsd.lines).toHaveLength(1);
   });
 
   test.each([

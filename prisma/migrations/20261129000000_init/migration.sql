@@ -823,3 +823,14 @@ CREATE INDEX credit_entries_customer_id_id_idx ON credit_entries (customer_id, i
 CREATE INDEX credit_entries_order ON credit_entries (order_id) WHERE order_id IS NOT NULL;
 CREATE TRIGGER credit_entries_append_only BEFORE UPDATE OR DELETE ON credit_entries
   FOR EACH ROW EXECUTE FUNCTION reject_change_but_erased_reason();
+
+-- Prices of products in more than one currency.
+
+-- A price beside the product's own, which is in products. Each change raises the version of its product,
+-- so that caches and entity tags follow.
+CREATE TABLE product_prices (
+  sku text NOT NULL REFERENCES products (sku),
+  currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+  price_minor integer NOT NULL CHECK (price_minor > 0),
+  PRIMARY KEY (sku, currency)
+);

@@ -70,6 +70,49 @@ test('a bad row is one line of the error file with its row, column and reason, a
   expect(await versionsOf('bad-1', 'bad-2', 'bad-8', 'fine-1')).toEqual(['fine-1 v1 1000']);
 });
 
+test('a file with columns of prices in other currencies sets those of its rows, and an empty cell removes one', async () => {
+  const pricesOf = async (sku: string) => {
+    const [own, others] = await Promise.all([
+      shop.db.product.findUniqueOrThrow({ where: { sku } }),
+      shop.db.productPrice.findMany({ where: { sku }, orderBy: { currency: 'asc' } }),
+    ]);
+    return [own, ...others].map(({ currency, priceMinor }) => `${priceMinor} ${currency}`).join();
+  };
+  const head = `${PRODUCTS.trim()},price_minor_USD,price_minor_JPY\n`;
+  const text = `${head}cur-a,A,,1200,EUR,1350,1950\ncur-b,B,,900,EUR,,\n`;
+  expect((await imported('products', text)).progress).toMatchObject({ done: 2, failed: 0 });
+  expect(await pricesOf('cur-a')).toBe('1200 EUR,1950 JPY,1350 USD');
+  expect(await pricesOf('cur-b')).toBe('900 EUR');
+  await imported('products', text);
+  // A file without such columns leaves them, and one that differs in a price alone is a change.
+  await imported('products', `${PRODUCTS}cur-a,A,,1200,EUR\n`);
+  expect(await versionsOf('cur-a', 'cur-b')).toEqual(['cur-a v1 1200', 'cur-b v1 900']);
+  const changed = await imported('products', `${head}cur-a,A,,1200,EUR,,2000\n`);
+  expect(await pricesOf('cur-a')).toBe('1200 EUR,2000 JPY');
+  expect(await shop.db.auditEntry.findMany({ where: { cause: changed.id } })).toMatchObject([
+    { action: 'product.updated', data: { version: 2, prices: [{ price_minor: null }, {}] } },
+  ]);
+  await imported('products', `${PRODUCTS}cur-a,A,,1990,JPY\n`);
+  expect(await pricesOf('cur-a')).toBe('1990 JPY');
+
+  const wrong = await imported(
+    'products',
+    `${PRODUCTS.trim()},price_minor_KWD,price_minor_CUP\n` +
+      'cur-c,C,,1,KWD,1000,\ncur-d,D,,1000,EUR,4005,\ncur-e,E,,1000,EUR,0,\n' +
+      'cur-f,F,,1000,EUR,4.000,x\ncur-g,G,,1000,EUR,,500\n',
+  );
+  expect(
+    (await errorLines(shop, wrong)).map((line) => line.split(',').slice(0, 2).join(' ')),
+  ).toEqual([
+    '2 price_minor',
+    '3 price_minor_KWD',
+    '4 price_minor_KWD',
+    '5 price_minor_KWD price_minor_CUP',
+    '6 price_minor_CUP',
+  ]);
+  expect(await shop.db.product.count({ where: { sku: { gte: 'cur-c', lt: 'cur-h' } } })).toBe(0);
+});
+
 test('a count of stock is a movement of the difference, and never below the units held for orders', async () => {
   await shop.stock('cnt-a', 5);
   await shop.stock('cnt-b', 5);

@@ -2,10 +2,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MAX_ROWS, readCsv } from '../../../api/jobs/read-csv.ts';
-import { IMPORT_COLUMNS } from '../../../domain/import.ts';
+import { currencyOfColumn, IMPORT_COLUMNS } from '../../../domain/import.ts';
 
 const read = (file: string | Uint8Array) =>
-  readCsv(typeof file === 'string' ? Buffer.from(file) : file, IMPORT_COLUMNS.stock);
+  readCsv(typeof file === 'string' ? Buffer.from(file) : file, {
+    required: IMPORT_COLUMNS.stock,
+    isOptional: (name) => currencyOfColumn(name) !== null,
+  });
 
 /** The reasons of a file that is refused as a whole. */
 async function reasonsOf(file: string | Uint8Array): Promise<string> {
@@ -44,6 +47,8 @@ test.each([
   ['with other columns', 'sku;on_hand\na;1', '"sku;on_hand", which is not known'],
   ['with a column too many', 'sku,on_hand,price\na,1,2', '"price", which is not known'],
   ['with a column twice', 'sku,on_hand,sku\na,1,b', 'the column sku more than once'],
+  ['with prices twice', 'price_minor_USD,sku,on_hand,price_minor_USD\n1,a,1,1', '_USD more than'],
+  ['with a price in no currency', 'sku,on_hand,price_minor_EUX\na,1,1', '"price_minor_EUX", which'],
   ['without a row', 'sku,on_hand\n\n , \n', 'It has no row under its header.'],
   ['with an open quote', 'sku,on_hand\na,1\n"b,1\n', 'After row 2: a quote is never closed.'],
   ['with a quote in a value', 'sku,on_hand\na"b,1\n', 'After row 1: a quote is inside a value'],
