@@ -162,6 +162,7 @@ function openCore(options: SandboxOptions, url: string): Core & { readonly app: 
     .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
     .route('/v1', payments.routes)
     .route('/warehouse/stock', createStockRoutes(warehouse.stock))
+    .route('/payments', payments.control)
     .route('/warehouse', warehouse.routes)
     .route('/2010-04-01', sms.routes);
   const armed = () => faults.list().filter(({ times }) => times !== 0);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
-import { AUTHENTICATION_FAILURE, GENERIC_DECLINE, outcomeOf } from './cards.ts';
+import { AUTHENTICATION_FAILURE, GENERIC_DECLINE, outcomeOf, troubleOf } from './cards.ts';
 import type { Decline } from './cards.ts';
 import { finalError, missing } from './errors.ts';
 import { authorizationIn } from './parameters.ts';
@@ -37,6 +37,8 @@ export function authorize(means: Means, step: Step): ProviderResponse {
     status: 'requires_action',
     captured_minor: 0,
     refunded_minor: 0,
+    disputed_minor: 0,
+    review_id: troubleOf(paymentMethod)?.kind === 'review' ? `prv_${token()}` : null,
     payment_method: paymentMethod,
     metadata: step.form.entries('metadata'),
     description: step.form.text('description'),
@@ -81,6 +83,7 @@ function approve(means: Means, intent: Intent): Intent {
   const { key, amount_minor: amountMinor } = intent;
   recordEffect(means, { operation: 'authorize', key, intent: authorized, amountMinor });
   means.emit('payment_intent.amount_capturable_updated', showIntent(authorized));
+  means.onMoved('authorized', authorized);
   return authorized;
 }
 

@@ -16,6 +16,29 @@ export type CardOutcome =
 
 /** `null`: approved. */
 type Settled = Decline | null;
+/** What a test card brings besides its charge: https://docs.stripe.com/testing#disputes */
+export type Trouble =
+  | { readonly kind: 'dispute'; readonly reason: string; readonly isInquiry: boolean }
+  | { readonly kind: 'warning' }
+  | { readonly kind: 'review' };
+
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  createDispute: { kind: 'dispute', reason: 'fraudulent', isInquiry: false },
+  createDisputeProductNotReceived: {
+    kind: 'dispute',
+    reason: 'product_not_received',
+    isInquiry: false,
+  },
+  createDisputeInquiry: { kind: 'dispute', reason: 'fraudulent', isInquiry: true },
+  createIssuerFraudRecord: { kind: 'warning' },
+  riskLevelElevated: { kind: 'review' },
+};
+
+/** Undefined for most. */
+export function troubleOf(paymentMethod: string): Trouble | undefined {
+  const name = paymentMethod.replace(/^pm_card_/, '');
+  return Object.hasOwn(TROUBLES, name) ? TROUBLES[name] : undefined;
+}
 
 const APPROVED: readonly string[] = [
   'visa',
@@ -36,6 +59,7 @@ const APPROVED: readonly string[] = [
   'threeDSecureOptional',
   'threeDSecureOptionalProcessingError',
   'amex_threeDSecureNotSupported',
+  ...Object.keys(TROUBLES),
 ];
 
 export const GENERIC_DECLINE: Decline = declined('generic_decline');

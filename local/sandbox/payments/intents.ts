@@ -93,6 +93,7 @@ function capture(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRe
   put(next);
   recordEffect(deps, { operation: 'capture', key: step.key, intent: next, amountMinor });
   deps.emit('payment_intent.succeeded', showIntent(next));
+  deps.onMoved('captured', next);
   return ok(showIntent(next, step.form.list('expand')));
 }
 
@@ -120,6 +121,7 @@ function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRes
     });
   }
   deps.emit('payment_intent.canceled', showIntent(next));
+  deps.onMoved('canceled', next);
   return ok(showIntent(next, step.form.list('expand')));
 }
 
@@ -134,6 +136,7 @@ export function recordRefund(
   put(intent);
   recordEffect(deps, { ...refund, operation: 'refund' });
   deps.emit('charge.refunded', showCharge(intent));
+  deps.onMoved('refunded', intent);
 }
 
 function canceled(intent: Intent, atMs: number, reason: string | null): Intent {

@@ -10,8 +10,11 @@ import type { Ledger } from '../ledger.ts';
 import type { Site } from '../../web/page.ts';
 import { createChallengeRoutes } from './challenge.ts';
 import { internal, keyInUse, keyMismatch, rejected } from './errors.ts';
+import { createCaseStore } from './cases.ts';
+import { createPaymentControl } from './control.ts';
 import { createIntentStore } from './intents.ts';
 import type { Intent } from './records.ts';
+import type { IntentDeps } from './steps.ts';
 import { createRefundStore } from './refunds.ts';
 import { createPaymentRoutes } from './routes.ts';
 import { createWebhooks } from './webhooks.ts';
@@ -35,6 +38,8 @@ export interface Payments {
   readonly challengeRoutes: (site: Site) => Hono<SandboxEnv>;
   /** Intents that wait for their shopper, newest first. */
   readonly challenges: () => readonly Intent[];
+  /** What is done at the provider by others than the shop. */
+  readonly control: Hono<SandboxEnv>;
   readonly aim: (target: WebhookTarget | null) => void;
   readonly expire: () => void;
   readonly close: () => Promise<void>;
@@ -46,9 +51,16 @@ const KEY_TTL_MS = 24 * 60 * 60 * 1000;
 export function createPayments(options: PaymentsOptions): Payments {
   const { journal, clock, faults, ledger } = options;
   const webhooks = createWebhooks(options);
-  const challengeUrl = (id: string): string => `${options.url}/challenge/${id}`;
-  const deps = { journal, clock, ledger, challengeUrl, emit: webhooks.emit };
+  const deps: IntentDeps = {
+    journal,
+    clock,
+    ledger,
+    challengeUrl: (id) => `${options.url}/challenge/${id}`,
+    emit: webhooks.emit,
+    onMoved: (move, intent) => cases.follow(move, intent),
+  };
   const intents = createIntentStore(deps);
+  const cases = createCaseStore(deps, intents);
   const refunds = createRefundStore(deps, intents);
   const context = {
     provider: 'payments',
@@ -62,7 +74,8 @@ export function createPayments(options: PaymentsOptions): Payments {
     keyInUse,
   } as const;
   return {
-    routes: createPaymentRoutes({ context, intents, refunds, target: webhooks.target }),
+    routes: createPaymentRoutes({ context, intents, refunds, cases, target: webhooks.target }),
+    control: createPaymentControl({ intents, cases }),
     challengeRoutes: (site) => createChallengeRoutes({ context, intents, site }),
     challenges: () => intents.all().filter(({ status }) => status === 'requires_action'),
     aim: webhooks.aim,

@@ -20,6 +20,9 @@ export const intentSchema = z.object({
   challenge_url: z.string().nullable(),
   captured_minor: z.int(),
   refunded_minor: z.int(),
+  /** What banks have taken back in disputes. */
+  disputed_minor: z.int().default(0),
+  review_id: z.string().nullable().default(null),
   payment_method: z.string(),
   metadata: z.record(z.string(), z.string()),
   description: z.string().nullable(),
@@ -69,6 +72,7 @@ export function showIntent(intent: Intent, expand: readonly string[] = []): obje
     next_action: intent.status === 'requires_action' ? nextAction(intent) : null,
     payment_method: intent.decline === null ? intent.payment_method : null,
     payment_method_types: ['card'],
+    review: intent.review_id,
     status: intent.status,
   };
 }
@@ -104,7 +108,7 @@ export function showCharge(intent: Intent): object {
     captured: intent.status === 'succeeded',
     created: seconds(intent.created_at_ms),
     currency: intent.currency,
-    disputed: false,
+    disputed: intent.disputed_minor > 0,
     failure_code: intent.decline?.code ?? null,
     failure_message: intent.decline?.message ?? null,
     livemode: false,

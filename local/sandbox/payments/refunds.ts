@@ -62,6 +62,13 @@ function refundable(intent: Intent, step: Step): number | ProviderResponse {
       payment_intent: showIntent(intent),
     });
   }
+  if (intent.disputed_minor > 0) {
+    return finalError(400, {
+      type: 'invalid_request_error',
+      code: 'charge_disputed',
+      message: `Charge ${intent.charge_id} has been charged back; it cannot be refunded.`,
+    });
+  }
   const leftMinor = intent.captured_minor - intent.refunded_minor;
   if (leftMinor === 0) {
     return finalError(400, {

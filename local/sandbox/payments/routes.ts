@@ -5,6 +5,8 @@ import type { ProviderResponse, ProviderContext, SandboxContext, SandboxEnv } fr
 import { fingerprintOf } from '../idempotency-store.ts';
 import { ACCOUNT, showEndpoints } from './account.ts';
 import { missing, tooMany, unauthorized } from './errors.ts';
+import { showDispute, showReview, showWarning } from './case-records.ts';
+import type { CaseStore } from './cases.ts';
 import { parseForm } from './form.ts';
 import type { IntentStore } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
@@ -20,12 +22,13 @@ export interface PaymentDeps {
   readonly refunds: RefundStore;
   /** Where events are sent; null: nowhere. */
   readonly target: () => WebhookTarget | null;
+  readonly cases: CaseStore;
 }
 
 type Write = 'authorize' | 'capture' | 'void' | 'refund';
 
 export function createPaymentRoutes(deps: PaymentDeps): Hono<SandboxEnv> {
-  const { context, intents, refunds, target } = deps;
+  const { context, intents, refunds, cases, target } = deps;
   const app = new Hono<SandboxEnv>();
 
   async function write(
@@ -76,8 +79,61 @@ export function createPaymentRoutes(deps: PaymentDeps): Hono<SandboxEnv> {
   );
   app.get('/account', (c) => read(c, () => ok(ACCOUNT)));
   app.get('/webhook_endpoints', (c) => read(c, () => ok(showEndpoints(target()))));
+  addCases(app, read, cases);
   return app;
 }
+
+function addCases(app: Hono<SandboxEnv>, read: Read, cases: CaseStore): void {
+  const { disputes, warnings, reviews } = cases;
+  addReads(app, read, { url: '/disputes', rows: disputes, show: showDispute });
+  addReads(app, read, { url: '/radar/early_fraud_warnings', rows: warnings, show: showWarning });
+  addReads(app, read, {
+    url: '/reviews',
+    rows: reviews,
+    // Stripe's list has the open ones only.
+    isListed: ({ closed_reason: reason }) => reason === null,
+    show: showReview,
+  });
+}
+
+/** A list by the time of creation or by the payment, and one object. */
+function addReads<T extends CaseRow>(
+  app: Hono<SandboxEnv>,
+  read: Read,
+  resource: {
+    readonly url: string;
+    readonly rows: () => readonly T[];
+    readonly isListed?: (row: T) => boolean;
+    readonly show: (row: T) => object;
+  },
+): void {
+  const { url, rows, show, isListed = () => true } = resource;
+  app.get(url, (c) =>
+    read(c, () => {
+      const form = queryOf(c);
+      const intentId = form.text('payment_intent');
+      const matching = rows().filter(
+        (row) => isListed(row) && (intentId === null || row.intent_id === intentId),
+      );
+      return listed(matching, form, { url: `/v1${url}`, show });
+    }),
+  );
+  app.get(`${url}/:id`, (c) =>
+    read(c, () => {
+      const id = c.req.param('id');
+      const row = rows().find((each) => each.id === id);
+      return row === undefined ? missing(url, id) : ok(show(row));
+    }),
+  );
+}
+
+interface CaseRow {
+  readonly id: string;
+  readonly intent_id: string;
+  readonly created_at_ms: number;
+}
+
+type Read = ReturnType<typeof readerOf>;
 
 /** A call that reads. `intentId`: the intent it is about, where the URL names no order. */
 function readerOf(context: ProviderContext, intents: IntentStore) {

@@ -24,7 +24,11 @@ export interface IntentDeps {
   /** The page where the shopper authenticates this intent. */
   readonly challengeUrl: (intentId: string) => string;
   readonly emit: (type: EventType, object: object) => void;
+  /** Called after the payment has moved and its event is on its way. */
+  readonly onMoved: (move: IntentMove, intent: Intent) => void;
 }
+
+export type IntentMove = 'authorized' | 'captured' | 'canceled' | 'refunded';
 
 export type Put = (intent: Intent) => void;
 

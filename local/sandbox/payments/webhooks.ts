@@ -13,7 +13,16 @@ export type EventType =
   | 'payment_intent.succeeded'
   | 'payment_intent.canceled'
   | 'payment_intent.payment_failed'
-  | 'charge.refunded';
+  | 'charge.refunded'
+  | 'charge.dispute.created'
+  | 'charge.dispute.updated'
+  | 'charge.dispute.funds_withdrawn'
+  | 'charge.dispute.funds_reinstated'
+  | 'charge.dispute.closed'
+  | 'radar.early_fraud_warning.created'
+  | 'radar.early_fraud_warning.updated'
+  | 'review.opened'
+  | 'review.closed';
 
 export interface WebhookTarget {
   readonly url: string;
