@@ -9,16 +9,19 @@ import {
   type ConnectionOptions,
 } from './connection.ts';
 
-const productSchema = z.object({
+const priceSchema = z.object({ currency: z.string(), price_minor: z.number() });
+const productSchema = priceSchema.extend({
   sku: z.string(),
   name: z.string(),
-  price_minor: z.number(),
-  currency: z.string(),
+  /** In other currencies. */
+  prices: z.array(priceSchema),
 });
-export type Product = z.output<typeof productSchema> & {
+export type PricedProduct = z.output<typeof productSchema> & {
   /** Null when it could not be read. */
   readonly available: number | null;
 };
+/** At its price in one currency. */
+export type Product = Omit<PricedProduct, 'prices'>;
 
 const adjustmentSchema = z.object({
   kind: z.string(),
@@ -88,7 +91,7 @@ export interface PlaceOrder extends Cart {
 
 export interface ShopApi {
   /** In SKU order, at most 100. Rejects with ApiUnavailable. */
-  products(): Promise<readonly Product[]>;
+  products(): Promise<readonly PricedProduct[]>;
   /** Null when there is no such order. Rejects with ApiUnavailable. */
   order(id: string): Promise<Order | null>;
   /** The events so far, oldest first. Rejects with ApiUnavailable. */

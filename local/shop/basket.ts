@@ -50,7 +50,7 @@ export interface BasketLine {
   readonly totalMinor: number;
 }
 
-/** The lines with today's prices. A product that is not sold any more is left out. */
+/** The lines with today's prices. A product that is not sold, or not in the currency, is left out. */
 export function linesOf(basket: Basket, products: readonly Product[]): readonly BasketLine[] {
   return products.flatMap((product) => {
     const quantity = basket[product.sku];

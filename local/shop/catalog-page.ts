@@ -4,9 +4,10 @@ import { formatMoney } from '../../domain/money.ts';
 import type { Html } from '../web/page.ts';
 import type { Product } from './api.ts';
 import { MAX_QUANTITY, type BasketLine } from './basket.ts';
+import type { Offer } from './currency.ts';
 
 export function catalogPage(
-  products: readonly Product[],
+  { products, currency, currencies }: Offer,
   basket: readonly BasketLine[],
   apiUrl: string,
 ): Html {
@@ -25,10 +26,28 @@ export function catalogPage(
       </section>
       <section aria-labelledby="products-title">
         <h2 id="products-title">Products</h2>
+        ${currencies.length > 1 && currencyForm(currencies, currency)}
         <div class="products">${products.toSorted(byAttraction).map(productCard)}</div>
         ${products.length === 0 && html`<p>There are no products.</p>`}
       </section>
     </div>`;
+}
+
+/** Each shows what is sold in the currency, at its prices in it. */
+function currencyForm(currencies: readonly string[], currency: string): Html {
+  return html`<form method="post" action="/shop/currency" class="filter" aria-label="Currency">
+    ${currencies.map(
+      (each) =>
+        html`<button
+          class="small ${each === currency ? '' : 'secondary'}"
+          name="currency"
+          value="${each}"
+          aria-pressed="${each === currency}"
+        >
+          ${each}
+        </button>`,
+    )}
+  </form>`;
 }
 
 /** What can be bought comes first, and of that the cheapest. */
@@ -127,7 +146,7 @@ function basketLine({ product, quantity, totalMinor }: BasketLine): Html {
   </li>`;
 }
 
-/** The sum of all lines; they have one currency, the shop's. */
+/** The sum of all lines; they have one currency, the visitor's. */
 export function totalPart(lines: readonly BasketLine[]): Html {
   const currency = lines[0]?.product.currency ?? 'EUR';
   const amountMinor = totalOf(lines);

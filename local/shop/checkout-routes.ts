@@ -8,6 +8,7 @@ import { linesOf, readBasket, writeBasket, type BasketLine } from './basket.ts';
 import { buy } from './buy.ts';
 import { cartOf, fieldErrors, newForm, readForm, requestOf } from './checkout-form.ts';
 import { checkoutPage, type CheckoutPage } from './checkout-page.ts';
+import { offerTo } from './currency.ts';
 import type { ShopDeps } from './dependencies.ts';
 import { orderIdOf } from './purchases.ts';
 
@@ -63,7 +64,7 @@ function languageOf(c: Context): Language {
 }
 
 async function basketOf(c: Context, { api }: ShopDeps): Promise<readonly BasketLine[]> {
-  return linesOf(readBasket(c), await api.products());
+  return linesOf(readBasket(c), offerTo(c, await api.products()).products);
 }
 
 async function show(

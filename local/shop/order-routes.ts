@@ -8,6 +8,7 @@ import { problemIn } from './answer-words.ts';
 import type { Order } from './api.ts';
 import { MAX_QUANTITY, writeBasket } from './basket.ts';
 import { rowsOf, type Behind } from './behind.ts';
+import { chooseCurrency } from './currency.ts';
 import type { ShopDeps } from './dependencies.ts';
 import { sendLive } from './live.ts';
 import { orderPage } from './order-page.ts';
@@ -55,6 +56,7 @@ export function orderRoutes(deps: ShopDeps): Hono {
     if (order === null) return respondMissing(c, deps.site);
     const lines = order.lines.map(({ sku, quantity }) => [sku, Math.min(quantity, MAX_QUANTITY)]);
     writeBasket(c, Object.fromEntries(lines));
+    chooseCurrency(c, order.currency);
     return c.redirect('/shop/checkout', 303);
   });
   return app;

@@ -22,6 +22,7 @@ import { rowsDuring } from './behind.ts';
 import { pressAgain } from './buy.ts';
 import { catalogPage } from './catalog-page.ts';
 import { checkoutRoutes } from './checkout-routes.ts';
+import { chooseCurrency, offerTo } from './currency.ts';
 import type { ShopDeps, ShopOptions } from './dependencies.ts';
 import { refusedPage } from './order-page.ts';
 import { orderRoutes } from './order-routes.ts';
@@ -37,10 +38,14 @@ export function createShop(options: ShopOptions): Hono {
     return closed(c, deps);
   });
   app.get('/', async (c) => {
-    const products = await deps.api.products();
-    const basket = linesOf(readBasket(c), products);
-    const main = catalogPage(products, basket, deps.apiUrl);
+    const offer = offerTo(c, await deps.api.products());
+    const basket = linesOf(readBasket(c), offer.products);
+    const main = catalogPage(offer, basket, deps.apiUrl);
     return respondPage(c, deps.site, { title: 'Products', main });
+  });
+  app.post('/currency', async (c) => {
+    chooseCurrency(c, (await c.req.parseBody())['currency']);
+    return c.redirect('/shop', 303);
   });
   app.get('/pictures/:file', picture);
   addBasket(app);

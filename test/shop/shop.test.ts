@@ -45,6 +45,24 @@ describe('the products', () => {
     expect(wordsOf(other.text)).toContain('Total €19.00');
   });
 
+  test('the shop shows and sells in the currency that is chosen what has a price in it, with its decimals', async () => {
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'poster-a2', quantity: '1' });
+    const inYen = wordsOf((await visitor.post('/shop/currency', { currency: 'JPY' })).text);
+    expect(inYen).toMatch(/White mug ¥1,950 [\d,]+ available/);
+    expect(inYen).not.toContain('Poster');
+    expect(inYen).toContain('The basket is empty.');
+    expect(wordsOf((await visitor.post('/shop/currency', { currency: 'XXX' })).text)).toBe(inYen);
+    await visitor.post('/shop/currency', { currency: 'KWD' });
+    const page = await buy(visitor, 'mug-white');
+    expect(wordsOf(page.text)).toMatch(/Standard shipping KWD.1\.500 Total KWD.5\.500/);
+    const id = page.path.replace('/shop/orders/', '');
+    const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
+    expect(order).toMatchObject({ currency: 'KWD', totalMinor: 5_500 });
+    const again = await visitor.post(`${page.path}/again`, {});
+    expect(wordsOf(again.text)).toMatch(/Total KWD.5\.500/);
+  });
+
   test('a form of another origin is refused', async () => {
     const form = { sku: 'mug-white', quantity: '1' };
     const refused = await visit().post('/shop/basket', form, 'https://elsewhere.example');
