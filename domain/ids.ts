@@ -113,6 +113,11 @@ export function refundKey(orderId: OrderId, refundId: RefundId): string {
   return `${providerKey(orderId, 'refund')}/${refundId}`;
 }
 
+/** The key of a refund that was made at the provider: its id there. */
+export function externalRefundKey(reference: string): string {
+  return `external/${reference}`;
+}
+
 /**
  * The key of an entry of store credit: what happens once to an order, a refund or a grant is written once.
  */

@@ -240,6 +240,8 @@ export const EVENT_TYPES = [
   'order.customer_notified',
   'order.notification_failed',
   'refund.requested',
+  'refund.pending',
+  'refund.external',
   'refund.succeeded',
   'refund.failed',
   'refund.needs_attention',

@@ -11,18 +11,21 @@ import type { OrderLine } from './order.ts';
 export interface RefundLine {
   readonly sku: string;
   readonly quantity: number;
+  /** The units have come back and are on hand again. */
+  readonly restock?: boolean | undefined;
 }
 
 /** The same with what they cost. */
 export interface RefundedLine extends RefundLine {
   readonly amountMinor: number;
+  readonly restock: boolean;
 }
 
 export interface PricedOrder {
   readonly totalMinor: number;
   readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity' | 'unitPriceMinor'>[];
   /** The lines of refunds that succeeded or are open. */
-  readonly refunded: readonly RefundedLine[];
+  readonly refunded: readonly Omit<RefundedLine, 'restock'>[];
 }
 
 /** `index`: of the line that was refused, in what was asked for. */
@@ -42,7 +45,7 @@ export function priceRefund(
 ): PricedRefund {
   const shares = sharesOf(order, stepMinor);
   const lines: RefundedLine[] = [];
-  for (const [index, { sku, quantity }] of wanted.entries()) {
+  for (const [index, { sku, quantity, restock = false }] of wanted.entries()) {
     const position = order.lines.findIndex((line) => line.sku === sku);
     const line = order.lines[position];
     if (line === undefined) return { kind: 'not_ordered', index };
@@ -57,7 +60,7 @@ export function priceRefund(
     });
     const paid = before.reduce((sum, each) => sum + each.amountMinor, 0);
     // After a failed refund, fewer units can have cost more than their part is now.
-    lines.push({ sku, quantity, amountMinor: Math.max(0, due - paid) });
+    lines.push({ sku, quantity, amountMinor: Math.max(0, due - paid), restock });
   }
   return { kind: 'priced', lines };
 }

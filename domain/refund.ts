@@ -3,12 +3,53 @@ import type { OrderId, RefundId } from './ids.ts';
 import type { CancelReason, OrderStatus, Payment, PaymentStatus } from './order.ts';
 import type { RefundedLine } from './refund-lines.ts';
 
-export const REFUND_STATUSES = ['requested', 'needs_attention', 'succeeded', 'failed'] as const;
-/** `needs_attention`: its outcome is unknown and the retry budget is used up; an operator redrives it. */
+export const REFUND_STATUSES = [
+  'requested',
+  'pending',
+  'requires_action',
+  'needs_attention',
+  'succeeded',
+  'failed',
+  'canceled',
+] as const;
+/**
+ * `requested`: the provider has not accepted it yet. `pending`, `requires_action`: accepted, and not sure
+ * for as long as the provider takes. `needs_attention`: the retry budget is used up, or it was pending for
+ * too long; an operator redrives it. `failed`, `canceled`: nothing was returned.
+ */
 export type RefundStatus = (typeof REFUND_STATUSES)[number];
 
-/** `order_cancelled`: the compensation of a capture. `requested`: through the API. */
-export type RefundCause = 'requested' | 'order_cancelled';
+/** The states of a refund at the provider (https://docs.stripe.com/refunds). */
+export type ProviderRefundStatus = Exclude<RefundStatus, 'requested' | 'needs_attention'>;
+/** Those in which it is accepted and not sure. */
+export type PendingRefundStatus = Extract<RefundStatus, 'pending' | 'requires_action'>;
+/** Those in which nothing was returned. */
+export type FailedRefundStatus = Extract<RefundStatus, 'failed' | 'canceled'>;
+
+export const REFUND_CAUSES = ['requested', 'order_cancelled', 'provider'] as const;
+/**
+ * `order_cancelled`: the compensation of a capture. `requested`: through the API. `provider`: somebody made
+ * it at the provider, such as in its dashboard.
+ */
+export type RefundCause = (typeof REFUND_CAUSES)[number];
+
+/** For how long a pending refund is followed before a person is asked. */
+export const REFUND_FOLLOWED_MS = 30 * 24 * 3_600_000;
+
+/** A refund as the provider has it now. */
+export interface ProviderRefund {
+  /** E.g. `re_...`. */
+  readonly reference: string;
+  /** The refunded payment. */
+  readonly paymentReference: string;
+  /** The key of our refund; null when it was not made by us. */
+  readonly key: string | null;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly status: ProviderRefundStatus;
+  /** Why it failed, or was canceled; else null. */
+  readonly failureCode: string | null;
+}
 
 export interface Refund {
   readonly id: RefundId;
@@ -25,8 +66,12 @@ export interface Refund {
   readonly lines: readonly RefundedLine[];
   /** Free text of an operator. Stays in PostgreSQL and the operators' API. */
   readonly reason: string | null;
-  /** Why the provider refused. */
+  /** Why the provider refused, or could not return the money. */
   readonly failureCode: string | null;
+  /** The provider's id, e.g. `re_...`; null before it has accepted the refund. */
+  readonly providerReference: string | null;
+  /** When the provider accepted it without being sure; null when it was sure at once. */
+  readonly acceptedAt: string | null;
   readonly requestedAt: string;
   readonly settledAt: string | null;
 }
@@ -43,6 +88,7 @@ export type NotRefundableReason =
   | 'captured_manually'
   | 'being_cancelled'
   | 'already_cancelled'
+  | 'credit_after_cancel'
   | 'too_many_refunds';
 
 export type Refundability =
@@ -78,6 +124,13 @@ export function leftToRefund(payment: RefundableOrder['payment']): number {
   return capturedMinor + creditMinor - returned;
 }
 
+/** What a cancelled order has left on its card: its credit was given back. */
+export function leftOnCard(payment: RefundableOrder['payment']): number {
+  const { capturedMinor, refundedMinor, refundingMinor } = payment;
+  // Less, when money of the card became credit.
+  return Math.min(capturedMinor - refundedMinor - refundingMinor, leftToRefund(payment));
+}
+
 export interface RefundableOrder {
   readonly status: OrderStatus;
   readonly cancelReason: CancelReason | null;
@@ -97,23 +150,27 @@ export interface RefundableOrder {
   readonly refunds: number;
 }
 
-/** How much can still be refunded. An order that is being cancelled refunds everything on its own. */
+/**
+ * How much can still be refunded. An order that is being cancelled refunds everything on its own; once it
+ * is cancelled, only what a failed refund left on the card is left.
+ */
 export function refundability({
   status,
   cancelReason,
   payment,
   refunds,
 }: RefundableOrder): Refundability {
-  if (status === 'cancelled') return notRefundable('already_cancelled');
   if (status === 'cancelling') return notRefundable('being_cancelled');
   if (status === 'needs_attention' && cancelReason !== null) {
     return notRefundable('being_cancelled');
   }
+  const leftMinor = status === 'cancelled' ? leftOnCard(payment) : leftToRefund(payment);
+  if (status === 'cancelled' && leftMinor === 0) return notRefundable('already_cancelled');
   if (!CAPTURED.includes(payment.status)) {
     return notRefundable(payment.capturedManually ? 'captured_manually' : 'not_captured');
   }
   if (refunds >= MAX_REFUNDS) return notRefundable('too_many_refunds');
-  return { kind: 'refundable', leftMinor: leftToRefund(payment) };
+  return { kind: 'refundable', leftMinor };
 }
 
 /** A payment of nothing is captured as well, when credit pays all of the order. */

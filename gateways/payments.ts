@@ -4,6 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { AmountLimits, Money } from '../domain/money.ts';
+import type { PendingRefundStatus, ProviderRefund } from '../domain/refund.ts';
 import type {
   BreakerView,
   NoResponse,
@@ -103,6 +104,25 @@ export type SettleOutcome =
   | { readonly kind: 'refused'; readonly code: string }
   | NoResponse;
 
+/**
+ * `pending`: accepted, and not sure yet; `reference` is the refund's, by which it is followed. `refused`:
+ * nothing is returned.
+ */
+export type RefundOutcome =
+  | { readonly kind: 'done'; readonly reference: string }
+  | { readonly kind: 'pending'; readonly reference: string; readonly status: PendingRefundStatus }
+  | { readonly kind: 'refused'; readonly code: string }
+  | NoResponse;
+
+export type RefundLookup =
+  | { readonly kind: 'found'; readonly refund: ProviderRefund }
+  /** Also for a refund that is of no payment. */
+  | { readonly kind: 'absent' }
+  | NoResponse;
+
+export type RefundsOfPayment =
+  { readonly kind: 'listed'; readonly refunds: readonly ProviderRefund[] } | NoResponse;
+
 /** A time window (ISO 8601, `to` exclusive); `after` is the `next` of the previous page. */
 export interface ListWindow {
   readonly from: string;
@@ -147,8 +167,12 @@ export interface PaymentGateway {
   capture(request: SettleRequest): Promise<SettleOutcome>;
   /** Voids an authorization, or ends a payment that waits for one. `amount` is only for the records. */
   voidAuthorization(request: SettleRequest): Promise<VoidOutcome>;
-  /** Refunds a captured amount. */
-  refund(request: SettleRequest): Promise<SettleOutcome>;
+  /** Refunds a captured amount. A refund under the same key is found, never made twice. */
+  refund(request: SettleRequest): Promise<RefundOutcome>;
+  /** The refund with this reference, ours or not. */
+  lookUpRefund(reference: string): Promise<RefundLookup>;
+  /** Every refund of the payment with this reference, ours or not, newest first. */
+  listRefundsOf(paymentReference: string): Promise<RefundsOfPayment>;
   /** All payments created in a time window, ours or not, page by page. */
   listPayments(window: ListWindow): Promise<PaymentsPage>;
   /** References of the payments refunded in a time window. */

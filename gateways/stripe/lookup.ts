@@ -55,9 +55,8 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   const charge = intent.latest_charge;
   const taken = state === 'captured' && typeof charge !== 'string' ? charge : null;
   if (state === 'captured' && !taken) throw new NotUnderstood('charge_not_expanded');
-  const currency = requireMeaning(isCurrencyCode, intent.currency).toUpperCase();
-  const minor = (amount: number) =>
-    fromStripeAmount(requireMeaning(Number.isSafeInteger, amount), currency);
+  const currency = currencyOf(intent.currency);
+  const minor = (amount: number) => minorOf(amount, currency);
   return {
     reference: referenceOf(intent),
     orderId: namedOrder(intent.metadata),
@@ -88,6 +87,16 @@ const readableAction = z.object({
 /** True when the bank had blocked the money, though it may have been released since. */
 export function wasAuthorized({ latest_charge: charge }: Stripe.PaymentIntent): boolean {
   return typeof charge === 'object' && charge !== null && charge.status === 'succeeded';
+}
+
+/** ISO 4217. Throws NotUnderstood when it has not that form. */
+export function currencyOf(code: string): string {
+  return requireMeaning(isCurrencyCode, code).toUpperCase();
+}
+
+/** ISO 4217 minor units. Throws NotUnderstood when the amount is no whole number. */
+export function minorOf(amount: number, currency: string): number {
+  return fromStripeAmount(requireMeaning(Number.isSafeInteger, amount), currency);
 }
 
 /** The end of the authorization, if the charge is expanded and contains it (ISO 8601). */

@@ -30,7 +30,8 @@ import {
   retrieveIntent,
 } from './lookup.ts';
 import { limitsOf, toStripeAmount } from './money.ts';
-import { capture, refund, voidAuthorization } from './settle.ts';
+import { listRefundsOf, lookUpRefund, refund } from './refunds.ts';
+import { capture, voidAuthorization } from './settle.ts';
 
 export interface StripePaymentsOptions extends StripeAccess {
   readonly limits?: PaymentLimits | undefined;
@@ -69,6 +70,8 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
     capture: (request) => settling.run((call) => capture(call, request)),
     voidAuthorization: (request) => settling.run((call) => voidAuthorization(call, request)),
     refund: (request) => settling.run((call) => refund(call, request)),
+    lookUpRefund: (reference) => looking.run((call) => lookUpRefund(call, reference)),
+    listRefundsOf: (reference) => looking.run((call) => listRefundsOf(call, reference)),
     listPayments: (window) => looking.run((call) => listPayments(call, window)),
     listRefunds: (window) => looking.run((call) => listRefunds(call, window)),
     breakers: () => [authorizing, finding, looking, settling].map(({ view }) => view()),
