@@ -41,9 +41,21 @@ FROM (
   SELECT sku, sum(quantity) AS units FROM reservations
   WHERE status IN ('held', 'reserved', 'shipped') GROUP BY sku
 ) p LEFT JOIN (
-  SELECT sku, sum(delta) AS units FROM stock_movements WHERE kind = 'adjusted' GROUP BY sku
+  SELECT sku, sum(delta) AS units FROM stock_movements WHERE kind <> 'shipped' GROUP BY sku
 ) i USING (sku)
 WHERE p.units > COALESCE(i.units, 0);
+
+-- invariant: returned_units_shipped
+-- title: Units come back once per line of a refund that says so, and never more than have left
+-- holds: always
+SELECT COALESCE(m.refund_id, l.refund_id) || ' ' || sku AS subject,
+  format('returned to stock %s, by the refund %s', COALESCE(m.delta, 0), COALESCE(l.quantity, 0)) AS detail
+FROM (SELECT refund_id, sku, delta FROM stock_movements WHERE kind = 'returned') m
+FULL JOIN (SELECT refund_id, sku, quantity FROM refund_lines WHERE restock) l USING (refund_id, sku)
+WHERE m.delta IS DISTINCT FROM l.quantity
+UNION ALL
+SELECT order_id || ' ' || sku, format('%s more units came back than have left', sum(delta))
+FROM stock_movements WHERE kind <> 'adjusted' GROUP BY order_id, sku HAVING sum(delta) > 0;
 
 -- invariant: shipped_units_removed
 -- title: Units are removed from stock once per shipped line, and for nothing else
@@ -138,7 +150,11 @@ WHERE (p.status::text <> ALL (CASE
   -- The rest of the card's money became store credit.
   AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
     AND p.credited_minor > p.credit_minor
-    AND p.refunded_minor + p.credited_minor = p.captured_minor + p.credit_minor))
+    AND p.refunded_minor + p.credited_minor = p.captured_minor + p.credit_minor)
+  -- The provider has accepted to return it: it is not sure yet, or it failed and a person was asked.
+  AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded') AND EXISTS (
+    SELECT FROM refunds r WHERE r.order_id = o.id AND r.status NOT IN ('requested', 'succeeded')
+      AND r.provider_reference IS NOT NULL)))
   OR NOT CASE p.status
     WHEN 'captured' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = 0
     WHEN 'partially_refunded' THEN p.captured_minor = p.amount_minor
@@ -156,9 +172,10 @@ FROM payments p LEFT JOIN (
   SELECT order_id,
     COALESCE(sum(amount_minor) FILTER (WHERE kind = 'authorize'), 0) AS authorized,
     COALESCE(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0) AS captured,
-    COALESCE(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refunded,
+    COALESCE(sum(CASE state WHEN 'reversed' THEN -amount_minor ELSE amount_minor END)
+      FILTER (WHERE kind = 'refund'), 0) AS refunded,
     COALESCE(sum(amount_minor) FILTER (WHERE kind = 'void'), 0) AS voided
-  FROM payment_operations WHERE state = 'succeeded' GROUP BY order_id
+  FROM payment_operations WHERE state IN ('succeeded', 'reversed') GROUP BY order_id
 ) o USING (order_id)
 WHERE p.captured_minor <> COALESCE(o.captured, 0) OR p.refunded_minor <> COALESCE(o.refunded, 0)
   OR COALESCE(o.authorized, 0)
@@ -174,9 +191,10 @@ SELECT p.order_id AS subject,
     COALESCE(r.succeeded, 0), COALESCE(r.credited, 0), COALESCE(r.open, 0), COALESCE(r.crediting, 0)) AS detail
 FROM payments p LEFT JOIN (
   SELECT order_id, sum(amount_minor - credit_minor) FILTER (WHERE status = 'succeeded') AS succeeded,
-    sum(credit_minor) FILTER (WHERE status = 'succeeded') AS credited,
-    sum(amount_minor - credit_minor) FILTER (WHERE status IN ('requested', 'needs_attention')) AS open,
-    sum(credit_minor) FILTER (WHERE status IN ('requested', 'needs_attention')) AS crediting
+    -- Credit that a refund gave stays, also when its part for the card failed later.
+    sum(credit_minor) FILTER (WHERE status = 'succeeded' OR reversed_at IS NOT NULL) AS credited,
+    sum(amount_minor - credit_minor) FILTER (WHERE settled_at IS NULL) AS open,
+    sum(credit_minor) FILTER (WHERE settled_at IS NULL) AS crediting
   FROM refunds GROUP BY order_id
 ) r USING (order_id)
 WHERE p.refunded_minor <> COALESCE(r.succeeded, 0) OR p.refunding_minor <> COALESCE(r.open, 0)
@@ -190,7 +208,8 @@ FROM refunds r LEFT JOIN (
 -- A refund to store credit alone asks the provider for nothing.
 WHERE o.states IS DISTINCT FROM CASE WHEN r.credit_minor = r.amount_minor THEN NULL
   WHEN r.status = 'succeeded' THEN 'requested, succeeded'
-  WHEN r.status = 'failed' THEN 'requested, refused' ELSE 'requested' END;
+  WHEN r.reversed_at IS NOT NULL THEN 'requested, succeeded, reversed'
+  WHEN r.status IN ('failed', 'canceled') THEN 'requested, refused' ELSE 'requested' END;
 
 -- invariant: credit_balances
 -- title: A customer's balance of store credit is the sum of the ledger, and never negative
@@ -225,7 +244,8 @@ SELECT r.id, format('%s, %s of it to credit, in the ledger %s', r.status, r.cred
 FROM refunds r FULL JOIN (
   SELECT refund_id, sum(amount_minor) AS minor FROM credit_entries WHERE kind = 'refunded' GROUP BY 1
 ) e ON e.refund_id = r.id
-WHERE COALESCE(e.minor, 0) IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN r.credit_minor ELSE 0 END;
+WHERE COALESCE(e.minor, 0) IS DISTINCT FROM CASE
+  WHEN r.status = 'succeeded' OR r.reversed_at IS NOT NULL THEN r.credit_minor ELSE 0 END;
 
 -- invariant: credit_expires
 -- title: The sweep settles every grant of store credit that has expired
@@ -250,20 +270,22 @@ WHERE l.minor <> r.amount_minor
 UNION ALL
 SELECT r.order_id || ' ' || l.sku,
   format('ordered %s, refunded by lines %s', COALESCE(o.quantity, 0), sum(l.quantity))
-FROM refund_lines l JOIN refunds r ON r.id = l.refund_id AND r.status <> 'failed'
+FROM refund_lines l JOIN refunds r ON r.id = l.refund_id AND r.status NOT IN ('failed', 'canceled')
 LEFT JOIN order_lines o ON o.order_id = r.order_id AND o.sku = l.sku
 GROUP BY r.order_id, l.sku, o.quantity HAVING sum(l.quantity) > COALESCE(o.quantity, 0);
 
 -- invariant: refunds_progress
--- title: An accepted refund is started, and within a day settled or waiting for a person
+-- title: A refund is started, and settled or waiting for a person within a day, or 30 once the provider accepts it
 -- holds: settled
 SELECT r.id AS subject, format('%s at %s, started at %s', r.status, r.requested_at,
   COALESCE(r.workflow_started_at::text, 'no known time')) AS detail
 FROM refunds r, given
-WHERE r.cause = 'requested' AND (
+WHERE (r.cause = 'requested' OR r.accepted_at IS NOT NULL) AND (
   (r.status = 'requested' AND r.requested_at < now() - grace
     AND (r.workflow_started_at IS NULL
       OR r.workflow_started_at < now() - grace - interval '25 hours'))
+  OR (r.status IN ('pending', 'requires_action') AND r.accepted_at < now() - grace
+    AND (r.workflow_started_at IS NULL OR r.accepted_at < now() - grace - interval '31 days'))
   OR (r.status = 'needs_attention' AND NOT EXISTS (
     SELECT FROM dead_letters d WHERE d.source = 'refund' AND d.subject = r.id
       AND d.status IN ('open', 'redriven', 'discarded'))));
@@ -280,7 +302,9 @@ WHERE o.state <> 'requested' AND (r.id IS NULL OR r.id > o.id OR (r.order_id, r.
   IS DISTINCT FROM (o.order_id, o.kind, o.amount_minor, o.currency))
 UNION ALL
 SELECT key, 'the key does not belong to order ' || order_id FROM payment_operations
-WHERE NOT starts_with(key, order_id || '/' || kind);
+WHERE NOT starts_with(key, order_id || '/' || kind)
+  -- Made at the provider: its own id is the key.
+  AND NOT (kind = 'refund' AND starts_with(key, 'external/'));
 
 -- invariant: effects_once
 -- title: Each order is authorized, captured and voided at most once, and has at most one shipment
@@ -441,7 +465,8 @@ WHERE a.last_failed_at > a.unexpected_since + interval '10 minutes'
   AND a.last_failed_at > now() - grace - interval '15 minutes'
   AND CASE
     WHEN starts_with(a.step, 'refund: ') THEN EXISTS (
-      SELECT FROM refunds r WHERE a.step = 'refund: ' || r.id AND r.status = 'requested')
+      SELECT FROM refunds r WHERE a.step = 'refund: ' || r.id
+        AND r.status IN ('requested', 'pending', 'requires_action'))
     WHEN starts_with(a.step, 'notify: ') THEN NOT EXISTS (
       SELECT FROM dead_letters d
       WHERE d.order_id = o.id AND d.source = 'notification' AND a.step = 'notify: ' || d.subject)
@@ -589,10 +614,11 @@ FROM (
       count(*) FILTER (WHERE e.type = 'order.shipped'),
       COALESCE(sum(o.total_minor) FILTER (WHERE e.type = 'order.placed'), 0),
       COALESCE(sum((e.data ->> 'amount_minor')::bigint)
-        FILTER (WHERE e.type IN ('refund.succeeded', 'order.payment_refunded')), 0)) AS figures
+        FILTER (WHERE e.type IN ('refund.succeeded', 'order.payment_refunded')), 0)
+      - COALESCE(sum((e.data ->> 'reversed_minor')::bigint) FILTER (WHERE e.type = 'refund.failed'), 0)) AS figures
   FROM consumed_events c JOIN events e ON e.id = c.event_id JOIN orders o ON o.id = e.order_id
   WHERE c.consumer = 'analytics' AND e.type IN ('order.placed', 'order.declined', 'order.cancelled',
-    'order.shipped', 'refund.succeeded', 'order.payment_refunded')
+    'order.shipped', 'refund.succeeded', 'order.payment_refunded', 'refund.failed')
   GROUP BY 1, 2
 ) e USING (hour, currency)
 WHERE hour > now() - interval '30 days' AND s.figures IS DISTINCT FROM e.figures;

@@ -3,7 +3,7 @@
  * the SKUs, so that two carts cannot deadlock. Raw SQL compares two columns of a row, or changes and
  * returns rows in one statement by the database's clock.
  */
-import type { OrderId } from '../../domain/ids.ts';
+import type { OrderId, RefundId } from '../../domain/ids.ts';
 import type { Shortage, Stock } from '../../domain/product.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { violatesConstraint } from '../client/errors.ts';
@@ -65,6 +65,40 @@ export function heldStockShipped(): Prisma.Sql {
     with_movements AS (
       INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor)
       SELECT sku, -quantity, 'shipped', 'order shipped', order_id, 'checkout' FROM units)`;
+}
+
+/** Units of the order that left the stock and have not come back, by SKU. Call it under its lock. */
+export async function findReturnable(
+  tx: Transaction,
+  orderId: OrderId,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await tx.$queryRaw<{ sku: string; units: number }[]>`
+    SELECT sku, -sum(delta)::int AS units FROM stock_movements
+    WHERE order_id = ${orderId} GROUP BY sku`;
+  return new Map(rows.map(({ sku, units }) => [sku, units]));
+}
+
+/** Units that came back are on hand again, each with its movement, once per refund. */
+export async function returnUnits(
+  tx: Transaction,
+  returned: {
+    readonly refundId: RefundId;
+    readonly orderId: OrderId;
+    readonly lines: readonly StockRequest[];
+    readonly actor: string;
+  },
+): Promise<void> {
+  const { refundId, orderId, actor } = returned;
+  await tx.$executeRaw`
+    WITH units AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(returned.lines)}::jsonb)
+        AS line (sku text, quantity integer)),
+    of_stock AS MATERIALIZED (${stockLocked('units')}),
+    with_stock AS (
+      UPDATE stock SET on_hand = on_hand + quantity FROM of_stock WHERE stock.sku = of_stock.sku)
+    INSERT INTO stock_movements (sku, delta, kind, reason, order_id, refund_id, actor)
+    SELECT sku, quantity, 'returned', 'returned with a refund', ${orderId}, ${refundId}, ${actor}
+    FROM units`;
 }
 
 /**

@@ -11,19 +11,28 @@ import { findSubscriptionLag } from './subscriptions.ts';
 const OF_SKUS: readonly EventType[] = ['order.placed', 'order.declined', 'order.cancelled'];
 /** Of money that was returned: on request, and as the compensation of an order. */
 const REFUNDS: readonly EventType[] = ['refund.succeeded', 'order.payment_refunded'];
+/** Of a refund that failed after it had succeeded: it subtracts what it had added, when that is known. */
+const REVERSED: EventType = 'refund.failed';
 /** The events that change any figure. */
-export const COUNTED_TYPES: readonly EventType[] = [...OF_SKUS, 'order.shipped', ...REFUNDS];
+export const COUNTED_TYPES: readonly EventType[] = [
+  ...OF_SKUS,
+  'order.shipped',
+  ...REFUNDS,
+  REVERSED,
+];
 
 type Counted = Pick<OrderEvent, 'type' | 'orderId' | 'time' | 'data'>;
 
 /**
  * Adds the events to the hours they happened in. Units and revenue (minor units) are those of placed
- * orders, gross: a compensation or a refund subtracts nothing.
+ * orders, gross: a compensation or a refund subtracts nothing. Refunded is what was returned in the hour,
+ * less what came back to the shop in it, so an hour can be negative.
  */
 export async function addToAnalytics(tx: Transaction, events: readonly Counted[]): Promise<void> {
   const given = JSON.stringify(
     events.map(({ type, orderId, time, data }) => {
-      return { type, orderId, time, amountMinor: data['amount_minor'] ?? null };
+      const { amount_minor: amountMinor = null, reversed_minor: reversedMinor = null } = data;
+      return { type, orderId, time, amountMinor, reversedMinor };
     }),
   );
   await addToSkus(tx, given);
@@ -68,8 +77,9 @@ async function addToSales(tx: Transaction, given: string): Promise<void> {
       count(*) FILTER (WHERE e.type = 'order.shipped'),
       COALESCE(sum(o.total_minor) FILTER (WHERE e.type = 'order.placed'), 0),
       COALESCE(sum(e."amountMinor") FILTER (WHERE e.type = ANY(${[...REFUNDS]})), 0)
-    FROM jsonb_to_recordset(${given}::jsonb)
-      AS e (type text, "orderId" text, time timestamptz, "amountMinor" bigint)
+        - COALESCE(sum(e."reversedMinor") FILTER (WHERE e.type = ${REVERSED}), 0)
+    FROM jsonb_to_recordset(${given}::jsonb) AS e (type text, "orderId" text, time timestamptz,
+      "amountMinor" bigint, "reversedMinor" bigint)
     JOIN orders o ON o.id = e."orderId"
     WHERE e.type = ANY(${[...COUNTED_TYPES]})
     GROUP BY 1, 2

@@ -74,15 +74,22 @@ function queryPayments(
   return db.$queryRaw<PaymentRecord[]>`
     SELECT p.order_id AS "orderId", p.provider_reference AS reference, p.status,
       p.amount_minor AS "amountMinor", p.captured_minor AS "capturedMinor",
-      p.refunded_minor AS "refundedMinor", p.currency, p.captured_manually AS "capturedManually",
-      (o.status = 'pending' OR p.refunding_minor > 0
+      p.refunded_minor AS "refundedMinor", COALESCE(pending.minor, 0)::int AS "pendingRefundMinor",
+      p.currency, p.captured_manually AS "capturedManually",
+      (o.status = 'pending' OR p.refunding_minor > COALESCE(pending.minor, 0)
         OR p.updated_at > now() - ${SETTLED_AFTER_MS} * interval '1 ms'
         OR (o.status IN ('placed', 'reserved', 'paid', 'cancelling') AND EXISTS (
           SELECT 1 FROM payment_operations intent
           WHERE intent.order_id = o.id AND intent.state = 'requested' AND NOT EXISTS (
             SELECT 1 FROM payment_operations outcome
-            WHERE outcome.key = intent.key AND outcome.state <> 'requested')))) AS "inFlight"
-    FROM payments p JOIN orders o ON o.id = p.order_id
+            WHERE outcome.key = intent.key AND outcome.state <> 'requested')
+            AND NOT EXISTS (
+              SELECT 1 FROM refunds r WHERE r.key = intent.key AND r.accepted_at IS NOT NULL)))
+        ) AS "inFlight"
+    FROM payments p JOIN orders o ON o.id = p.order_id CROSS JOIN LATERAL (
+      SELECT sum(amount_minor - credit_minor) AS minor FROM refunds r
+      WHERE r.order_id = p.order_id AND p.refunding_minor > 0 AND r.accepted_at IS NOT NULL
+        AND r.settled_at IS NULL) AS pending
     WHERE (${where}) AND p.amount_minor > 0 ORDER BY o.id LIMIT ${limit}`;
 }
 

@@ -84,7 +84,7 @@ export async function purgeDeadLetters(db: Database, { days, limit }: Purge): Pr
         AND COALESCE((SELECT o.status FROM orders o WHERE o.id = d.order_id)
           IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired'), true)
         AND NOT EXISTS (SELECT FROM refunds r WHERE d.source = 'refund' AND r.id = d.subject
-          AND r.status IN ('requested', 'needs_attention'))
+          AND r.status IN ('requested', 'pending', 'requires_action', 'needs_attention'))
       ORDER BY d.decided_at LIMIT ${limit})`;
 }
 

@@ -35,8 +35,7 @@ const STATUSES_OF_STEP = JSON.stringify(
 const IS_RETRIED = Prisma.sql`
   a.next_attempt_at IS NOT NULL AND CASE
     WHEN starts_with(a.step, 'refund: ') THEN EXISTS (
-      SELECT FROM refunds r
-      WHERE a.step = 'refund: ' || r.id AND r.status IN ('requested', 'needs_attention'))
+      SELECT FROM refunds r WHERE a.step = 'refund: ' || r.id AND r.settled_at IS NULL)
     -- Retried for a day. The confirmation of an order that is cancelled is given up.
     WHEN starts_with(a.step, 'notify: ') THEN a.last_failed_at > now() - interval '1 day'
       AND o.attention_step IS DISTINCT FROM ${CHECKOUT_STEP}

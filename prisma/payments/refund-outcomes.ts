@@ -1,61 +1,43 @@
 /**
- * The outcome of a refund: refund, payment, operation and event in one transaction, once. Also the
- * refund of a cancelled order: everything that no earlier refund has returned. Statuses are changed by
- * raw SQL for the database's clock.
+ * What becomes of a refund: refund, payment, operation and event in one transaction, once. Statuses are
+ * changed by raw SQL for the database's clock.
  */
-import { providerKey, refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
-import type { EventType, Payment } from '../../domain/order.ts';
-import { cardPartOf, leftToRefund, refundStep, type Refund } from '../../domain/refund.ts';
-import { giveUpAttempts, type GivenUp } from '../orders/step-attempts.ts';
+import type { EventType } from '../../domain/order.ts';
+import {
+  cardPartOf,
+  refundStep,
+  type FailedRefundStatus,
+  type PendingRefundStatus,
+  type Refund,
+  type RefundStatus,
+} from '../../domain/refund.ts';
 import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
-import { newId } from '../client/ids.ts';
+import { resolveDeadLetter } from '../events/dead-letters.ts';
 import { creditRefund, giveBackCredit } from '../credit/ledger.ts';
-import { recordCapture } from './payments.ts';
-import { OPEN, toRefund, WITH_LINES, type RefundStart } from './refunds.ts';
-import { openRefund } from './request-refund.ts';
-
-/** Refunds on request whose outcome is not known, oldest first. */
-export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
-  const rows = await db.refund.findMany({
-    where: { orderId, cause: 'requested', status: { in: OPEN } },
-    include: WITH_LINES,
-    orderBy: { id: 'asc' },
-  });
-  return rows.map(toRefund);
-}
+import { recordFailedAtProvider } from './refund-attention.ts';
+import { OPEN } from './refunds.ts';
 
 /**
- * The refund of what is left on the card of a cancelled order, recorded once; null when nothing is left.
- * Records the capture too if its response had been lost. Store credit comes back with the order's end.
+ * The provider has accepted the refund and is not sure: its amount stays claimed. One that waits for a
+ * person because it was pending for too long goes on waiting.
  */
-export async function openRemainingRefund(db: Database, payment: Payment): Promise<Refund | null> {
-  const { orderId } = payment;
-  const key = providerKey(orderId, 'refund');
-  return orderTransaction(db, orderId, async (tx) => {
-    await recordCapture(tx, payment);
-    const row = await tx.refund.findUnique({ where: { key }, include: WITH_LINES });
-    if (row) return toRefund(row);
-    const captured = await tx.payment.findUniqueOrThrow({ where: { orderId } });
-    const { capturedMinor, refundedMinor, refundingMinor } = captured;
-    // Less than the card has left, when money of the card became credit.
-    const amountMinor = Math.min(
-      capturedMinor - refundedMinor - refundingMinor,
-      leftToRefund(captured),
-    );
-    if (amountMinor === 0) return null;
-    const id = newId('refund');
-    return openRefund(tx, {
-      id,
-      orderId,
-      key,
-      cause: 'order_cancelled',
-      amountMinor,
-      creditMinor: 0,
-      lines: [],
-      reason: null,
-    });
+export async function recordRefundPending(
+  db: Database,
+  refund: Refund,
+  accepted: { readonly reference: string; readonly status: PendingRefundStatus },
+): Promise<void> {
+  const { id, orderId } = refund;
+  const { reference, status } = accepted;
+  await orderTransaction(db, orderId, async (tx) => {
+    const changed = await tx.$executeRaw`
+      UPDATE refunds SET status = ${status}, provider_reference = ${reference},
+        accepted_at = COALESCE(accepted_at, now())
+      WHERE id = ${id} AND status <> ${status} AND (status IN ('requested', 'pending', 'requires_action')
+        OR (status = 'needs_attention' AND accepted_at IS NULL))`;
+    if (changed === 0) return;
+    await publish(tx, refund, ['refund.pending', { status }, `/${status}`]);
+    await closeAttempts(tx, refund);
   });
 }
 
@@ -71,7 +53,8 @@ export async function recordRefundSucceeded(
   const { orderId, creditMinor } = refund;
   const onCard = cardPartOf(refund);
   await orderTransaction(db, orderId, async (tx) => {
-    if (!(await settle(tx, refund, { status: 'succeeded', providerReference }))) return;
+    const from = await settle(tx, refund, { status: 'succeeded', providerReference });
+    if (from === null) return;
     await tx.$executeRaw`
       UPDATE payments SET refunding_minor = refunding_minor - ${onCard},
         refunded_minor = refunded_minor + ${onCard},
@@ -83,129 +66,108 @@ export async function recordRefundSucceeded(
       WHERE order_id = ${orderId}`;
     await recordOutcome(tx, refund, { state: 'succeeded', detail: null });
     await creditRefund(tx, refund);
-    if (refund.cause === 'order_cancelled') await publish(tx, refund, 'order.payment_refunded');
-    else await publish(tx, refund, 'refund.succeeded');
+    const isCompensation = refund.cause === 'order_cancelled';
+    await publish(tx, refund, [isCompensation ? 'order.payment_refunded' : 'refund.succeeded']);
     await closeAttempts(tx, refund);
   });
 }
 
-/**
- * The provider refused permanently: the amount can be requested again. Its part for store credit is given
- * back if the order has ended, because nobody can request it any more.
- */
+/** The provider refused: nothing was returned, and the amount can be requested again. */
 export async function recordRefundFailed(
   db: Database,
   refund: Refund,
   failureCode: string,
 ): Promise<void> {
-  const { id, orderId, creditMinor } = refund;
-  await orderTransaction(db, orderId, async (tx) => {
-    if (!(await settle(tx, refund, { status: 'failed', failureCode }))) return;
-    await tx.$executeRaw`
-      UPDATE payments SET refunding_minor = refunding_minor - ${cardPartOf(refund)},
-        crediting_minor = crediting_minor - ${creditMinor}, updated_at = now()
-      WHERE order_id = ${orderId}`;
-    if (creditMinor > 0) await giveBackCredit(tx, orderId, id);
-    await recordOutcome(tx, refund, { state: 'refused', detail: failureCode });
-    await publish(tx, refund, 'refund.failed', { failure_code: failureCode });
+  await orderTransaction(db, refund.orderId, async (tx) => {
+    const from = await settle(tx, refund, { status: 'failed', failureCode });
+    if (from === null) return;
+    await unclaim(tx, refund, failureCode);
+    await publish(tx, refund, ['refund.failed', { status: 'failed', failure_code: failureCode }]);
     await closeAttempts(tx, refund);
   });
 }
 
-/** The outcome is unknown after the last attempt: a dead letter, for a person to redrive. */
-export async function recordRefundNeedsAttention(
+/**
+ * The refund failed or was canceled after the provider had accepted it, even after it had succeeded: the
+ * amount on the card is available again, and a person is asked, because the customer counts on it. A part
+ * that has become store credit stays with the customer.
+ */
+export async function recordAcceptedRefundFailed(
   db: Database,
   refund: Refund,
-  failure: string,
+  failed: { readonly status: FailedRefundStatus; readonly failureCode: string },
 ): Promise<void> {
-  const { id, orderId } = refund;
-  await orderTransaction(db, orderId, async (tx) => {
-    const waiting = await tx.refund.updateMany({
-      where: { id, status: { in: OPEN } },
-      data: { status: 'needs_attention' },
-    });
-    if (waiting.count === 0) return;
-    const attempted = await giveUpAttempts(tx, orderId, refundStep(id));
-    await requestDecision(tx, refund, { failure, attempted });
+  const { status, failureCode } = failed;
+  await orderTransaction(db, refund.orderId, async (tx) => {
+    const from = await settle(tx, refund, failed, [...OPEN, 'succeeded']);
+    if (from === null) return;
+    const isReversed = from === 'succeeded';
+    await (isReversed ? reverse : unclaim)(tx, refund, failureCode);
+    const reversed = isReversed ? { reversed_minor: cardPartOf(refund) } : {};
+    const data = { status, failure_code: failureCode, ...reversed };
+    await publish(tx, refund, ['refund.failed', data]);
+    await closeAttempts(tx, refund);
+    await recordFailedAtProvider(tx, refund, failed);
   });
 }
 
 /**
- * The workflow of a requested refund is gone, as `failure` says. False: the refund has changed since it
- * was read.
+ * The claimed amount can be requested again. Its part for store credit is given back if the order has
+ * ended, because nobody can request it any more.
  */
-export async function markStuckRefundNeedsAttention(
-  db: Database,
-  { refundId: id, orderId }: Pick<RefundStart, 'refundId' | 'orderId'>,
-  failure: string,
-): Promise<boolean> {
-  return orderTransaction(db, orderId, async (tx) => {
-    const waiting = await tx.refund.updateMany({
-      where: { id, status: 'requested' },
-      data: { status: 'needs_attention' },
-    });
-    if (waiting.count === 0) return false;
-    const refund = { id, orderId, key: refundKey(orderId, id) };
-    // Its failed attempts are not the reason.
-    await giveUpAttempts(tx, orderId, refundStep(id));
-    await requestDecision(tx, refund, { failure, attempted: null });
-    return true;
-  });
+async function unclaim(tx: Transaction, refund: Refund, failureCode: string): Promise<void> {
+  const { id, orderId, creditMinor } = refund;
+  await tx.$executeRaw`
+    UPDATE payments SET refunding_minor = refunding_minor - ${cardPartOf(refund)},
+      crediting_minor = crediting_minor - ${creditMinor}, updated_at = now()
+    WHERE order_id = ${orderId}`;
+  if (creditMinor > 0) await giveBackCredit(tx, orderId, id);
+  await recordOutcome(tx, refund, { state: 'refused', detail: failureCode });
 }
 
-/** Event and dead letter of a refund that waits for a person; once per last failed attempt. */
-async function requestDecision(
-  tx: Transaction,
-  { id, orderId, key }: Pick<Refund, 'id' | 'orderId' | 'key'>,
-  why: {
-    readonly failure: string;
-    readonly attempted: GivenUp | null;
-  },
-): Promise<void> {
-  const { failure, attempted } = why;
-  const lastFailedAt = attempted?.lastFailedAt.toISOString() ?? null;
-  await transitionOrder(tx, {
-    orderId,
-    type: 'refund.needs_attention',
-    dedupKey: `refund.needs_attention/${id}/${lastFailedAt ?? 'untried'}`,
-    data: { refund_id: id, failure },
-    causationId: key,
-  });
-  await recordDeadLetter(tx, {
-    source: 'refund',
-    subject: id,
-    orderId,
-    eventId: null,
-    message: { workflow_id: refundWorkflowId(id) },
-    error: attempted?.lastFailure ?? failure,
-    retryCount: attempted?.attempts ?? 1,
-    firstFailedAt: attempted?.firstFailedAt.toISOString() ?? null,
-    lastFailedAt,
-  });
+/** The money of a refund that had succeeded is back at the shop. */
+async function reverse(tx: Transaction, refund: Refund, failureCode: string): Promise<void> {
+  const onCard = cardPartOf(refund);
+  await tx.$executeRaw`
+    UPDATE payments SET refunded_minor = refunded_minor - ${onCard}, updated_at = now(),
+      status = CASE refunded_minor WHEN ${onCard} THEN 'captured'
+        ELSE 'partially_refunded' END::payment_status
+    WHERE order_id = ${refund.orderId}`;
+  await recordOutcome(tx, refund, { state: 'reversed', detail: failureCode });
 }
 
-/** False when its outcome was recorded before. */
+/** The status that it had; null when it was settled before. */
 async function settle(
   tx: Transaction,
   { id }: Refund,
-  outcome: {
-    readonly status: 'succeeded' | 'failed';
-    readonly providerReference?: string | null;
-    readonly failureCode?: string;
-  },
-): Promise<boolean> {
+  ...[outcome, from = OPEN]: readonly [
+    outcome: {
+      readonly status: 'succeeded' | FailedRefundStatus;
+      readonly providerReference?: string | null;
+      readonly failureCode?: string;
+    },
+    from?: readonly RefundStatus[],
+  ]
+): Promise<RefundStatus | null> {
   const { status, providerReference = null, failureCode = null } = outcome;
-  const settled = await tx.$executeRaw`
+  const rows = await tx.$queryRaw<{ status: RefundStatus }[]>`
+    WITH before AS (
+      SELECT id, status FROM refunds
+      WHERE id = ${id} AND status::text = ANY(${[...from]}::text[]) FOR UPDATE)
     UPDATE refunds SET status = ${status}, settled_at = now(), failure_code = ${failureCode},
-      provider_reference = COALESCE(${providerReference}, provider_reference)
-    WHERE id = ${id} AND status IN ('requested', 'needs_attention')`;
-  return settled === 1;
+      provider_reference = COALESCE(${providerReference}, provider_reference),
+      reversed_at = CASE before.status WHEN 'succeeded' THEN now() END
+    FROM before WHERE refunds.id = before.id RETURNING before.status`;
+  return rows[0]?.status ?? null;
 }
 
 async function recordOutcome(
   tx: Transaction,
   refund: Refund,
-  outcome: { readonly state: 'succeeded' | 'refused'; readonly detail: string | null },
+  outcome: {
+    readonly state: 'succeeded' | 'refused' | 'reversed';
+    readonly detail: string | null;
+  },
 ): Promise<void> {
   const { orderId, key, currency } = refund;
   const amountMinor = cardPartOf(refund);
@@ -224,15 +186,20 @@ async function closeAttempts(tx: Transaction, { id, orderId }: Refund): Promise<
   await tx.stepAttempt.deleteMany({ where: { orderId, step: refundStep(id) } });
 }
 
+/** An event about the refund, once. `each` is added to what makes it unique. */
 async function publish(
   tx: Transaction,
   { id, orderId, key, amountMinor, creditMinor, currency }: Refund,
-  ...[type, more = {}]: readonly [type: EventType, more?: Readonly<Record<string, unknown>>]
+  [type, more = {}, each = '']: readonly [
+    type: EventType,
+    more?: Readonly<Record<string, unknown>>,
+    each?: string,
+  ],
 ): Promise<void> {
   await transitionOrder(tx, {
     orderId,
     type,
-    dedupKey: `${type}/${id}`,
+    dedupKey: `${type}/${id}${each}`,
     data: {
       refund_id: id,
       amount_minor: amountMinor,

@@ -1,15 +1,17 @@
 /** Reads of refunds and what belongs to them. request-refund.ts writes them. */
 import type { OrderId, RefundId } from '../../domain/ids.ts';
-import type { Refund, RefundStatus } from '../../domain/refund.ts';
+import type { FailedRefundStatus, Refund, RefundStatus } from '../../domain/refund.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 
-/** The statuses of a refund whose outcome is not known. */
-export const OPEN: RefundStatus[] = ['requested', 'needs_attention'];
+/** The statuses of a refund whose outcome is not known: its amount is claimed. */
+export const OPEN: RefundStatus[] = ['requested', 'pending', 'requires_action', 'needs_attention'];
+/** Those of a refund that returned nothing. */
+export const FAILED: FailedRefundStatus[] = ['failed', 'canceled'];
 
 /** The refund, or null. */
-export async function findRefund(db: Database, id: RefundId): Promise<Refund | null> {
+export async function findRefund(db: Transaction, id: RefundId): Promise<Refund | null> {
   const row = await db.refund.findUnique({ where: { id }, include: WITH_LINES });
   return row && toRefund(row);
 }
@@ -57,13 +59,16 @@ export interface RefundStart {
   readonly inspectable: boolean;
 }
 
-/** Those of the given refunds on request whose workflow is not known to have started. */
+/**
+ * Those of the given refunds whose workflow is due and not known to have started. The refund of a cancelled
+ * order has one from when the provider accepted it without being sure.
+ */
 export async function findUnstartedRefunds(
   db: Database,
   ids: readonly RefundId[],
 ): Promise<readonly RefundStart[]> {
   const rows = await db.refund.findMany({
-    where: { id: { in: [...ids] }, ...REQUESTED, workflowStartedAt: null },
+    where: { id: { in: [...ids] }, workflowStartedAt: null, OR: DUE },
     include: WITH_ORDER,
     orderBy: [{ requestedAt: 'asc' }, { id: 'asc' }],
   });
@@ -77,10 +82,19 @@ export async function findRefundStart(db: Database, id: RefundId): Promise<Refun
   return row && toStart(row);
 }
 
-const REQUESTED = { cause: 'requested', status: 'requested' } as const;
+const DUE: Prisma.RefundWhereInput[] = [
+  { cause: 'requested', status: 'requested' },
+  { cause: 'provider' },
+  { acceptedAt: { not: null } },
+];
 const WITH_ORDER = {
   order: { select: { correlationId: true, traceparent: true, inspectable: true } },
 } as const;
+
+/** The arguments for the workflow of any refund. */
+export async function requireRefundStart(db: Database, id: RefundId): Promise<RefundStart> {
+  return toStart(await db.refund.findUniqueOrThrow({ where: { id }, include: WITH_ORDER }));
+}
 
 function toStart(row: Prisma.RefundGetPayload<{ include: typeof WITH_ORDER }>): RefundStart {
   const { amountMinor, currency } = row;
@@ -109,9 +123,16 @@ export function toRefund(row: Prisma.RefundGetPayload<{ include: typeof WITH_LIN
     amountMinor: row.amountMinor,
     creditMinor: row.creditMinor,
     currency: row.currency,
-    lines: row.lines.map(({ sku, quantity, amountMinor }) => ({ sku, quantity, amountMinor })),
+    lines: row.lines.map(({ sku, quantity, amountMinor, restock }) => ({
+      sku,
+      quantity,
+      amountMinor,
+      restock,
+    })),
     reason: row.reason,
     failureCode: row.failureCode,
+    providerReference: row.providerReference,
+    acceptedAt: row.acceptedAt?.toISOString() ?? null,
     requestedAt: row.requestedAt.toISOString(),
     settledAt: row.settledAt?.toISOString() ?? null,
   };

@@ -23,8 +23,9 @@ import {
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { newId } from '../client/ids.ts';
+import { findReturnable, returnUnits } from '../catalog/stock.ts';
 import { orderTransaction, transitionOrder } from '../orders/transition.ts';
-import { toRefund, WITH_LINES } from './refunds.ts';
+import { FAILED, toRefund, WITH_LINES } from './refunds.ts';
 
 export interface RefundRequest {
   readonly orderId: OrderId;
@@ -47,11 +48,14 @@ export type RequestRefundOutcome =
   | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason }
   /** Of the lines; nothing was written. */
   | Exclude<PricedRefund, { kind: 'priced' }>
+  /** `left`: units of the line that left the stock and have not come back. */
+  | { readonly kind: 'not_returnable'; readonly index: number; readonly left: number }
   | { readonly kind: 'costs_nothing' };
 
 /**
- * Refund `requested`, provider intent, event and stored response: one transaction under the order's
- * lock, so that a cancel and a refund, or two refunds, cannot claim the same money. Throws
+ * Refund `requested`, provider intent, returned units, event and stored response: one transaction under
+ * the order's lock, so that a cancel and a refund, or two refunds, cannot claim the same money. Units come
+ * back with the request, not with the money: they are on hand again whatever the provider does. Throws
  * KeyTakenError.
  */
 export async function requestRefund(
@@ -74,6 +78,11 @@ export async function requestRefund(
       return { kind: 'exceeds', leftMinor, currency };
     }
     const creditMinor = creditPartOf(amountMinor, order.payment, request.to);
+    if (order.status === 'cancelled' && creditMinor > 0) {
+      return { kind: 'not_refundable', reason: 'credit_after_cancel' };
+    }
+    const unreturned = await findUnreturned(tx, orderId, priced.lines);
+    if (unreturned !== null) return unreturned;
     const refund = await writeRequested(tx, request, { ...priced, amountMinor, creditMinor });
     const response = request.response(refund);
     await insertCompletedKey(tx, claim, response);
@@ -91,11 +100,23 @@ export interface NewRefund {
   readonly creditMinor: number;
   readonly lines: readonly RefundedLine[];
   readonly reason: string | null;
+  /** Of a refund that the provider has already: its id there. */
+  readonly providerReference?: string;
 }
 
-/** Claims the amount and writes the refund and its intent: all or nothing. Raw: one statement. */
+/** As `insertRefund`. Throws when less is left: the caller has checked it under the order's lock. */
 export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Refund> {
-  const { id, orderId, key, amountMinor, creditMinor } = refund;
+  const opened = await insertRefund(tx, refund);
+  if (opened !== null) return opened;
+  throw new Error(`refund ${refund.id}: the order has less than ${refund.amountMinor} left`);
+}
+
+/**
+ * Claims the amount and writes the refund and its intent: all or nothing. Null when less is left. Raw: one
+ * statement.
+ */
+export async function insertRefund(tx: Transaction, refund: NewRefund): Promise<Refund | null> {
+  const { id, orderId, key, amountMinor, creditMinor, providerReference = null } = refund;
   const onCard = cardPartOf(refund);
   const lines = JSON.stringify(refund.lines);
   const opened = await tx.$executeRaw`
@@ -113,16 +134,18 @@ export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Re
       SELECT ${orderId}, ${key}, 'refund', 'requested', ${onCard}, currency, provider_reference
       FROM claimed WHERE ${onCard} > 0 ON CONFLICT (key, state) DO NOTHING),
     with_lines AS (
-      INSERT INTO refund_lines (refund_id, sku, quantity, amount_minor)
-      SELECT ${id}, sku, quantity, "amountMinor"
+      INSERT INTO refund_lines (refund_id, sku, quantity, amount_minor, restock)
+      SELECT ${id}, sku, quantity, "amountMinor", restock
       FROM claimed, jsonb_to_recordset(${lines}::jsonb) AS line
-        (sku text, quantity integer, "amountMinor" integer))
+        (sku text, quantity integer, "amountMinor" integer, restock boolean))
     INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, credit_minor, currency,
-      reason)
-    SELECT ${id}, ${orderId}, ${key}, ${refund.cause}, 'requested', ${amountMinor}, ${creditMinor},
-      currency, ${refund.reason}
+      reason, provider_reference, accepted_at)
+    SELECT ${id}, ${orderId}, ${key}, ${refund.cause},
+      (CASE WHEN ${providerReference}::text IS NULL THEN 'requested' ELSE 'pending' END)::refund_status,
+      ${amountMinor}, ${creditMinor}, currency, ${refund.reason}, ${providerReference},
+      CASE WHEN ${providerReference}::text IS NOT NULL THEN now() END
     FROM claimed`;
-  if (opened !== 1) throw new Error(`refund ${id}: the order has less than ${amountMinor} left`);
+  if (opened !== 1) return null;
   return toRefund(await tx.refund.findUniqueOrThrow({ where: { id }, include: WITH_LINES }));
 }
 
@@ -131,7 +154,7 @@ async function findRefundable(tx: Transaction, orderId: OrderId): Promise<Refund
     where: { id: orderId },
     include: {
       payment: true,
-      _count: { select: { refunds: { where: { status: { not: 'failed' } } } } },
+      _count: { select: { refunds: { where: { status: { notIn: FAILED } } } } },
     },
   });
   if (row.payment === null) throw new Error(`order ${orderId} has no payment`);
@@ -154,11 +177,25 @@ async function priceLines(
     select: {
       totalMinor: true,
       lines: { orderBy: { position: 'asc' } },
-      refunds: { where: { status: { not: 'failed' } }, select: { lines: true } },
+      refunds: { where: { status: { notIn: FAILED } }, select: { lines: true } },
     },
   });
   const refunded = order.refunds.flatMap(({ lines }) => lines);
   return priceRefund({ ...order, refunded }, byLines.lines, byLines.stepMinor);
+}
+
+/** The first line of which more is to come back than has left. */
+async function findUnreturned(
+  tx: Transaction,
+  orderId: OrderId,
+  lines: readonly RefundedLine[],
+): Promise<Extract<RequestRefundOutcome, { kind: 'not_returnable' }> | null> {
+  if (!lines.some(({ restock }) => restock)) return null;
+  const returnable = await findReturnable(tx, orderId);
+  const leftOf = ({ sku }: RefundedLine): number => returnable.get(sku) ?? 0;
+  const index = lines.findIndex((line) => line.restock && line.quantity > leftOf(line));
+  const line = lines[index];
+  return line === undefined ? null : { kind: 'not_returnable', index, left: leftOf(line) };
 }
 
 /** Null without lines. */
@@ -183,11 +220,22 @@ async function writeRequested(
     reason,
   });
   const { amountMinor, creditMinor, currency } = refund;
+  const returned = refund.lines.filter(({ restock }) => restock);
   await transitionOrder(tx, {
     orderId,
     type: 'refund.requested',
     dedupKey: `refund.requested/${id}`,
-    data: { refund_id: id, amount_minor: amountMinor, credit_minor: creditMinor, currency, actor },
+    data: {
+      refund_id: id,
+      amount_minor: amountMinor,
+      credit_minor: creditMinor,
+      currency,
+      actor,
+      ...(returned.length > 0 && {
+        restocked: returned.map(({ sku, quantity }) => ({ sku, quantity })),
+      }),
+    },
   });
+  if (returned.length > 0) await returnUnits(tx, { refundId: id, orderId, lines: returned, actor });
   return refund;
 }

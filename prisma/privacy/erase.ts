@@ -19,7 +19,8 @@ export type Eraser = Operator | 'system';
 const IS_SETTLED = Prisma.sql`
   o.status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired')
   AND NOT EXISTS (SELECT FROM refunds r
-    WHERE r.order_id = o.id AND r.status IN ('requested', 'needs_attention'))`;
+    WHERE r.order_id = o.id
+      AND r.status IN ('requested', 'pending', 'requires_action', 'needs_attention'))`;
 
 /** Orders of the e-mail that must not be erased yet, because they or a refund of theirs are under way. */
 export async function listUnderWay(

@@ -15,6 +15,7 @@ const OURS: OurPayment = {
   amountMinor: 2_400,
   capturedMinor: 2_400,
   refundedMinor: 0,
+  pendingRefundMinor: 0,
   currency: 'EUR',
   capturedManually: false,
   inFlight: false,

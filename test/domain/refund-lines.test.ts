@@ -138,7 +138,7 @@ describe('refunds by lines', () => {
       index: 1,
     });
     expect(refund([], mugs(3))).toEqual({ kind: 'too_many', index: 0, left: 2 });
-    const once = [{ ...mugs(1), amountMinor: 1_200 }];
+    const once = [{ ...mugs(1), amountMinor: 1_200, restock: false }];
     expect(refund(once, mugs(2))).toEqual({ kind: 'too_many', index: 0, left: 1 });
     expect(refund([...once, ...once], mugs(1))).toEqual({ kind: 'too_many', index: 0, left: 0 });
   });

@@ -5,10 +5,8 @@ import { recordVoidRequested } from '../../prisma/orders/voids.ts';
 import { readKeyState } from '../../prisma/access/idempotency.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
-import {
-  openRemainingRefund,
-  recordRefundSucceeded,
-} from '../../prisma/payments/refund-outcomes.ts';
+import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
+import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
