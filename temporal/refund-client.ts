@@ -5,6 +5,7 @@ import type { RefundStart } from '../prisma/payments/refunds.ts';
 import {
   REFUND_WORKFLOW,
   refundRetryOptions,
+  refundChangedSignal,
   refundStartOptions,
   retryRefundSignal,
 } from '../workflows/refund/contract.ts';
@@ -21,6 +22,11 @@ import { linkToConsole, startShown } from './start.ts';
 export interface RefundClient {
   /** Starts the refund's workflow. */
   start(refund: RefundStart): Promise<StartOutcome>;
+  /**
+   * Hints to the refund's workflow that the provider has something new, and starts it if it never ran.
+   * Nothing when it has finished.
+   */
+  wake(refund: RefundStart): Promise<StartOutcome>;
   /** Retries an open refund for the operator `actor`. Starts a new run if no run can continue it. */
   retry(
     refund: RefundStart,
@@ -42,6 +48,7 @@ export function createRefundClient(options: {
   return {
     start: (refund) =>
       withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, linked(refund))),
+    wake: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => wakeOnce(client, linked(refund))),
     retry: (refund, actor) =>
       withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, linked(refund), actor)),
     inspect: (refundId) =>
@@ -54,6 +61,13 @@ async function startOnce({ workflow }: Client, refund: RefundStart) {
     workflow.start(REFUND_WORKFLOW, shown),
   );
   return { kind: (await ignoreAlreadyStarted(start)) ? 'started' : 'already_started' } as const;
+}
+
+async function wakeOnce({ workflow }: Client, refund: RefundStart) {
+  const signalled = startShown(refundStartOptions(refund), (shown) =>
+    workflow.signalWithStart(REFUND_WORKFLOW, { ...shown, signal: refundChangedSignal }),
+  );
+  return { kind: (await ignoreAlreadyStarted(signalled)) ? 'started' : 'already_started' } as const;
 }
 
 /** Signals the waiting run, or starts one. A run whose workflow task keeps failing is replaced. */

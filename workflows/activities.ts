@@ -29,8 +29,10 @@ export interface RefundRef extends OrderRef {
   readonly refundId: RefundId;
 }
 
+/** `pending`: accepted by the provider and not sure; followed until then (ISO 8601). */
 export type RefundPaymentOutcome =
   | { readonly kind: 'refunded'; readonly amountMinor: number }
+  | { readonly kind: 'pending'; readonly until: string }
   | { readonly kind: 'refused'; readonly code: string };
 
 export type RequestShipmentOutcome =
@@ -131,9 +133,11 @@ export interface Activities {
   ): Promise<void>;
   /** Refunds a requested amount. `refused`: the provider will never refund it. */
   refundPayment(input: RefundRef): Promise<RefundPaymentOutcome>;
+  /** Looks up a refund that the provider has accepted, and records what has become of it. */
+  lookUpRefund(input: RefundRef): Promise<RefundPaymentOutcome>;
   /**
-   * Refund `needs_attention`: its retry budget is used up, an operator redrives its dead letter. Old
-   * histories have no result.
+   * Refund `needs_attention`: its retry budget is used up, or it was pending for too long. An operator
+   * redrives its dead letter. Old histories have no result.
    */
   recordRefundNeedsAttention(
     input: RefundRef & { readonly failure: string },

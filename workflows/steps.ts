@@ -97,6 +97,7 @@ export const steps: Activities = {
   ),
   recordResolved: localFirst((a) => a.recordResolved, RECORD, 'Record: decision'),
   refundPayment: localFirst((a) => a.refundPayment, REFUND, 'Refund the payment'),
+  lookUpRefund: localFirst((a) => a.lookUpRefund, REFUND, 'Look up the refund'),
   recordRefundNeedsAttention: localFirst(
     (a) => a.recordRefundNeedsAttention,
     RECORD,

@@ -68,7 +68,8 @@ interface AboutOrder {
 function stepOf(activity: string, { notification, refundId }: AboutOrder): string {
   if (activity === 'notifyCustomer' && notification !== undefined)
     return notificationStep(notification);
-  if (activity === 'refundPayment' && refundId !== undefined) return refundStep(refundId);
+  const isRefund = activity === 'refundPayment' || activity === 'lookUpRefund';
+  if (isRefund && refundId !== undefined) return refundStep(refundId);
   return stepOfActivity(activity) ?? activity;
 }
 

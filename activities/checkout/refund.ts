@@ -1,17 +1,22 @@
 /**
  * Refunds: one that was requested, and the rest of a captured payment when its order is compensated.
  * Each is recorded with its key before. The gateway looks for a refund under that key before it makes
- * one, so a refund whose response was lost is found and never repeated.
+ * one, so a refund whose response was lost is found and never repeated. One that the provider accepted
+ * without being sure is only looked up from then on.
  */
 import type { Payment } from '../../domain/order.ts';
-import { cardPartOf, type Refund } from '../../domain/refund.ts';
-import type { ProviderPayment, SettleOutcome } from '../../gateways/payments.ts';
+import { cardPartOf, REFUND_FOLLOWED_MS, type Refund } from '../../domain/refund.ts';
+import type { ProviderPayment, RefundOutcome } from '../../gateways/payments.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import {
-  listOpenRefunds,
+  listUnacceptedRefunds,
   openRemainingRefund,
+} from '../../prisma/payments/compensation-refunds.ts';
+import { applyProviderRefund } from '../../prisma/payments/provider-refunds.ts';
+import { recordRefundNeedsAttention } from '../../prisma/payments/refund-attention.ts';
+import {
   recordRefundFailed,
-  recordRefundNeedsAttention,
+  recordRefundPending,
   recordRefundSucceeded,
 } from '../../prisma/payments/refund-outcomes.ts';
 import type {
@@ -21,14 +26,22 @@ import type {
 } from '../../workflows/activities.ts';
 import { requirePayment, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { providerFailure, rejectedRequest } from '../failures.ts';
+import { syncRefunds } from '../provider-refunds.ts';
 
-type RefundActivities = Pick<Activities, 'refundPayment' | 'recordRefundNeedsAttention'>;
+type RefundActivities = Pick<
+  Activities,
+  'refundPayment' | 'lookUpRefund' | 'recordRefundNeedsAttention'
+>;
 
 export function createRefundActivities(deps: ActivityDependencies): RefundActivities {
   return {
     async refundPayment(ref) {
       const payment = await requirePayment(deps.db, ref.orderId);
       return refundOne(deps, payment, await requireRefund(deps.db, ref));
+    },
+
+    async lookUpRefund(ref) {
+      return lookUp(deps, await requireRefund(deps.db, ref));
     },
 
     async recordRefundNeedsAttention({ failure, ...ref }) {
@@ -41,8 +54,9 @@ export function createRefundActivities(deps: ActivityDependencies): RefundActivi
 }
 
 /**
- * Refunds everything that was captured. Refunds that were requested before the order was cancelled
- * come first, so that no amount is refunded twice.
+ * Refunds everything that was captured. Refunds made at the provider and refunds that were requested
+ * before the order was cancelled come first, so that no amount is refunded twice. A refund that the
+ * provider has accepted counts, although it is not sure yet: its own workflow follows it.
  */
 export async function refundAll(
   deps: ActivityDependencies,
@@ -51,18 +65,16 @@ export async function refundAll(
 ): Promise<VoidOrRefundOutcome> {
   const { db } = deps;
   await refundRequested(deps, payment);
+  if (actual.refundedMinor > 0) await syncRefunds(deps, actual.reference);
   const rest = await openRemainingRefund(db, payment);
   if (rest === null) return { kind: 'refunded', amountMinor: 0 };
-  if (rest.status !== 'succeeded') {
-    const reference = await refundRest(deps, { payment, refund: rest, actual });
-    await recordRefundSucceeded(db, rest, reference);
-  }
+  if (rest.status === 'requested') await refundRest(deps, payment, rest);
   return { kind: 'refunded', amountMinor: rest.amountMinor };
 }
 
-/** Settles the order's requested refunds, each under its own key. */
+/** Requests the order's refunds that the provider has not accepted yet, each under its own key. */
 export async function refundRequested(deps: ActivityDependencies, payment: Payment): Promise<void> {
-  for (const refund of await listOpenRefunds(deps.db, payment.orderId)) {
+  for (const refund of await listUnacceptedRefunds(deps.db, payment.orderId)) {
     await refundOne(deps, payment, refund);
   }
 }
@@ -73,8 +85,7 @@ async function refundOne(
   refund: Refund,
 ): Promise<RefundPaymentOutcome> {
   const { amountMinor } = refund;
-  if (refund.status === 'succeeded') return { kind: 'refunded', amountMinor };
-  if (refund.failureCode !== null) return { kind: 'refused', code: refund.failureCode };
+  if (refund.acceptedAt !== null || settledOutcome(refund) !== null) return lookUp(deps, refund);
   if (cardPartOf(refund) === 0) {
     await recordRefundSucceeded(deps.db, refund, null);
     return { kind: 'refunded', amountMinor };
@@ -82,49 +93,94 @@ async function refundOne(
   const outcome = await requestRefund(deps, payment, refund);
   switch (outcome.kind) {
     case 'done':
-      // The payment's own reference: it is refunded in full, and not by this refund.
-      if (outcome.reference === payment.providerReference) {
-        return refuse(deps, refund, 'charge_already_refunded');
-      }
       await recordRefundSucceeded(deps.db, refund, outcome.reference);
       return { kind: 'refunded', amountMinor };
+    case 'pending':
+      await recordRefundPending(deps.db, refund, outcome);
+      return currentOutcome(deps, refund);
     case 'refused':
-      return refuse(deps, refund, outcome.code);
+      await recordRefundFailed(deps.db, refund, outcome.code);
+      return currentOutcome(deps, refund);
     case 'unavailable':
     case 'unknown':
       throw providerFailure('refund', outcome);
   }
 }
 
-async function refuse(
-  { db }: ActivityDependencies,
-  refund: Refund,
-  code: string,
-): Promise<RefundPaymentOutcome> {
-  await recordRefundFailed(db, refund, code);
-  return { kind: 'refused', code };
+/** Looks up a refund that the provider has accepted. It never makes one. */
+async function lookUp(deps: ActivityDependencies, refund: Refund): Promise<RefundPaymentOutcome> {
+  const { db, payments } = deps;
+  const { providerReference } = refund;
+  const settled = settledOutcome(refund);
+  if (settled !== null) return settled;
+  if (providerReference === null) throw rejectedRequest('refund look-up', 'never accepted');
+  const found = await payments.lookUpRefund(providerReference);
+  switch (found.kind) {
+    case 'found':
+      await applyProviderRefund(db, found.refund);
+      return currentOutcome(deps, refund);
+    case 'absent':
+      throw rejectedRequest('refund look-up', 'unknown to the provider');
+    case 'unavailable':
+    case 'unknown':
+      throw providerFailure('refund look-up', found);
+  }
 }
 
-/** Returns the provider's reference. A refused refund is a fault here: the order cannot be compensated. */
+/** As it is recorded now: a webhook may have been faster. */
+async function currentOutcome(
+  { db }: ActivityDependencies,
+  { id: refundId, orderId }: Refund,
+): Promise<RefundPaymentOutcome> {
+  const refund = await requireRefund(db, { refundId, orderId });
+  const settled = settledOutcome(refund);
+  if (settled !== null) return settled;
+  const { acceptedAt } = refund;
+  if (acceptedAt === null) throw rejectedRequest('refund', 'neither accepted nor settled');
+  const until = new Date(Date.parse(acceptedAt) + REFUND_FOLLOWED_MS).toISOString();
+  return { kind: 'pending', until };
+}
+
+function settledOutcome({ status, amountMinor, failureCode }: Refund): RefundPaymentOutcome | null {
+  if (status === 'succeeded') return { kind: 'refunded', amountMinor };
+  return failureCode === null ? null : { kind: 'refused', code: failureCode };
+}
+
+/** A refused refund is a fault here: the order cannot be compensated. */
 async function refundRest(
   deps: ActivityDependencies,
-  rest: { readonly payment: Payment; readonly refund: Refund; readonly actual: ProviderPayment },
-): Promise<string> {
-  const { payment, refund, actual } = rest;
-  if (actual.refundedMinor === actual.capturedMinor) return actual.reference;
-  const outcome = await requestRefund(deps, payment, refund);
-  if (outcome.kind === 'refused') throw rejectedRequest('refund', outcome.code);
-  if (outcome.kind !== 'done') throw providerFailure('refund', outcome);
-  return outcome.reference;
+  payment: Payment,
+  rest: Refund,
+): Promise<void> {
+  const outcome = await requestRefund(deps, payment, rest);
+  switch (outcome.kind) {
+    case 'done':
+      return recordRefundSucceeded(deps.db, rest, outcome.reference);
+    case 'pending':
+      return recordRefundPending(deps.db, rest, outcome);
+    case 'refused':
+      if (outcome.code !== 'charge_already_refunded') throw rejectedRequest('refund', outcome.code);
+      // Somebody has refunded it at the provider meanwhile.
+      await recordRefundFailed(deps.db, rest, outcome.code);
+      await syncRefunds(deps, requireReference(payment));
+      return;
+    case 'unavailable':
+    case 'unknown':
+      throw providerFailure('refund', outcome);
+  }
 }
 
 async function requestRefund(
   { payments }: ActivityDependencies,
   payment: Payment,
   refund: Refund,
-): Promise<SettleOutcome> {
+): Promise<RefundOutcome> {
   const { key, orderId, currency } = refund;
-  if (payment.providerReference === null) throw rejectedRequest('refund', 'never authorized');
   const amount = { amountMinor: cardPartOf(refund), currency };
-  return payments.refund({ key, orderId, reference: payment.providerReference, amount });
+  return payments.refund({ key, orderId, reference: requireReference(payment), amount });
+}
+
+function requireReference({ providerReference }: Payment): string {
+  if (providerReference === null) throw rejectedRequest('refund', 'never authorized');
+  return providerReference;
 }

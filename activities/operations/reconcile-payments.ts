@@ -1,7 +1,11 @@
 /** Compares our payments with the payment provider's records, in both directions. */
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
-import { comparePayment, type DiscrepancyKind } from '../../domain/reconciliation.ts';
+import {
+  comparePayment,
+  type Discrepancy,
+  type DiscrepancyKind,
+} from '../../domain/reconciliation.ts';
 import type { PaymentGateway, PaymentsPage, ProviderPayment } from '../../gateways/payments.ts';
 import {
   findPaymentRecords,
@@ -12,6 +16,7 @@ import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import { eachItem } from '../../telemetry/items.ts';
 import { providerFailure } from '../failures.ts';
 import { itemLoop } from '../items.ts';
+import { syncRefunds } from '../provider-refunds.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 import { recordEachNotUnderstood, recordNotUnderstood } from './not-understood.ts';
@@ -70,10 +75,27 @@ export async function comparePaymentNow(
   const recorded = await findPaymentRecords(deps.db, { references: [reference], orderIds });
   const ours = recorded.find((each) => each.reference === reference) ?? recorded[0] ?? null;
   if (ours?.inFlight) return 'in_flight';
-  const discrepancy = comparePayment(ours, theirs);
+  const discrepancy = await compare(deps, ours, theirs);
   if (discrepancy === null) return 'none';
   await recordDiscrepancy(deps.db, runId, { ...discrepancy, orderId: ours?.orderId ?? null });
   return discrepancy.kind;
+}
+
+/**
+ * The refunds that explain another sum are recorded: they were made at the provider, or failed after they
+ * had succeeded. Only what they do not explain is a discrepancy.
+ */
+async function compare(
+  deps: MaintenanceDependencies,
+  ours: PaymentRecord | null,
+  theirs: ProviderPayment | null,
+): Promise<Discrepancy | null> {
+  const found = comparePayment(ours, theirs);
+  if (found?.kind !== 'refunded_amount') return found;
+  await syncRefunds(deps, found.subject);
+  const named = { references: [found.subject], orderIds: [] };
+  const [now] = await findPaymentRecords(deps.db, named);
+  return comparePayment(now === undefined ? ours : { ...now, inFlight: false }, theirs);
 }
 
 type Page = Extract<PaymentsPage, { kind: 'page' }>;
@@ -117,10 +139,11 @@ async function listRefunded(
 
 /** Returns how many could not be compared. */
 async function compareListed(
-  { db }: MaintenanceDependencies,
+  deps: MaintenanceDependencies,
   slice: ReconcileSlice,
   payments: readonly ProviderPayment[],
 ): Promise<number> {
+  const { db } = deps;
   const recorded = await findPaymentRecords(db, {
     references: payments.map(({ reference }) => reference),
     orderIds: payments.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])),
@@ -133,7 +156,7 @@ async function compareListed(
       null;
     // A new payment may belong to an order that is being placed right now.
     if (ours === null && Date.parse(theirs.createdAt) > Date.parse(slice.to)) return;
-    const discrepancy = comparePayment(ours, theirs);
+    const discrepancy = await compare(deps, ours, theirs);
     if (discrepancy === null) return;
     await recordDiscrepancy(db, slice.id, { ...discrepancy, orderId: ours?.orderId ?? null });
   });

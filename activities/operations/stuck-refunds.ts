@@ -3,7 +3,7 @@
  * refund keeps its provider key, so a second run never moves the money twice.
  */
 import { log } from '@temporalio/activity';
-import { markStuckRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
+import { markStuckRefundNeedsAttention } from '../../prisma/payments/refund-attention.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import { markRefundRestarted } from '../../prisma/payments/stuck-refunds.ts';
 import { END_REASONS, requireDone, requireReached, startRefused } from './run-states.ts';

@@ -32,6 +32,9 @@ export interface RetryRefund {
 /** Retries a refund that needs attention, under the same key. */
 export const retryRefundSignal = defineSignal<[RetryRefund]>('retryRefund');
 
+/** A hint that the provider has something new of the refund: it is looked up at once. */
+export const refundChangedSignal = defineSignal('refundChanged');
+
 /** Options that start a refund's workflow: one per refund, never again after it finished. */
 export function refundStartOptions({
   traceparent,

@@ -1,6 +1,7 @@
 /**
- * One requested refund: the payment is refunded, then the customer is notified. It was accepted, so
- * nothing cancels it; when the provider stays unavailable, an operator decides when to retry.
+ * One refund: the payment is refunded, which may take the provider days to be sure of, then the customer is
+ * notified. It was accepted, so nothing cancels it; when the provider stays unavailable, or is not sure
+ * after 30 days, an operator decides when to retry.
  */
 import {
   CancellationScope,
@@ -13,70 +14,120 @@ import { refundNotification, refundWorkflowId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import { SEARCH_ATTRIBUTES } from '../checkout/contract.ts';
 import { failureSummary } from '../failure-summary.ts';
-import { onSignal, requireInput, takesUndecoded } from '../inputs.ts';
+import { onBareSignal, onSignal, requireInput, takesUndecoded } from '../inputs.ts';
 import { refundInput, retryRefund } from './inputs.ts';
 import { details } from '../limits.ts';
 import { askPerson, LAST_LINES, retrying, withLink } from '../checkout/card.ts';
 import { consolePageOfOrder, publish } from '../checkout/publish.ts';
-import { retryRefundSignal, type RefundInput, type RefundResult } from './contract.ts';
+import {
+  refundChangedSignal,
+  retryRefundSignal,
+  type RefundInput,
+  type RefundResult,
+} from './contract.ts';
 import { inspectSteps, retriedSteps, steps, whenRetried } from '../steps.ts';
 
-/** As of the activity `refundPayment`. */
-const TITLE = 'Refund the payment';
+/** As of the activities `refundPayment` and `lookUpRefund`. */
+const TITLES = { refundPayment: 'Refund the payment', lookUpRefund: 'Look up the refund' } as const;
+type Step = keyof typeof TITLES;
+
+/** A refund that is pending is often sure within minutes, else in days. A webhook ends each wait. */
+const FIRST_WAIT_MS = 60_000;
+const LONGEST_WAIT_MS = 12 * 3_600_000;
 
 takesUndecoded(refund);
 
 export async function refund(given: RefundInput): Promise<RefundResult> {
   const input = requireInput(refundInput, given, ({ refundId }) => refundWorkflowId(refundId));
   if (input.inspectable === true) inspectSteps();
-  const card = createCard(input);
-  const retry: Retry = { by: null };
-  onSignal(retryRefundSignal, retryRefund, {
-    description: 'Retry the refund when it needs attention. Say who you are: {"actor": "..."}.',
-    handle({ actor }) {
-      retry.by = actor;
-    },
-  });
+  const run: Run = { input, card: createCard(input), retriedBy: null, isChanged: false };
+  handleSignals(run);
   return CancellationScope.nonCancellable(async () => {
-    const outcome = await refundPayment(input, retry, card);
+    const outcome = await follow(run, await runStep(run, 'refundPayment'));
     if (outcome.kind === 'refused') {
-      card.show(`Refused by the provider: ${outcome.code}.`);
+      run.card.show(`Not refunded: ${outcome.code}.`);
       return { status: 'failed' };
     }
-    card.show('Refunded.');
+    run.card.show('Refunded.');
     await notify(input);
     return { status: 'succeeded' };
   });
 }
 
-/** Who asked for a retry since the last attempt. */
-interface Retry {
-  by: string | null;
+interface Run {
+  readonly input: RefundInput;
+  readonly card: Card;
+  /** Who asked for a retry since the last attempt. */
+  retriedBy: string | null;
+  /** The provider has reported something since the last look-up. */
+  isChanged: boolean;
+}
+
+function handleSignals(run: Run): void {
+  onSignal(retryRefundSignal, retryRefund, {
+    description: 'Retry the refund when it needs attention. Say who you are: {"actor": "..."}.',
+    handle({ actor }) {
+      run.retriedBy = actor;
+    },
+  });
+  onBareSignal(refundChangedSignal, {
+    description: 'Look up a pending refund at once: the provider has reported something about it.',
+    handle() {
+      run.isChanged = true;
+    },
+  });
+}
+
+type Sure = Exclude<RefundPaymentOutcome, { kind: 'pending' }>;
+
+/** Looks up a refund until the provider is sure: after growing waits, and whenever a webhook says so. */
+async function follow(run: Run, first: RefundPaymentOutcome): Promise<Sure> {
+  let outcome = first;
+  for (let waitMs = FIRST_WAIT_MS; outcome.kind === 'pending'; waitMs = waitMs * 2) {
+    const leftMs = Date.parse(outcome.until) - Date.now();
+    if (leftMs > 0) await wait(run, Math.min(waitMs, LONGEST_WAIT_MS, leftMs), outcome.until);
+    else await waitForPerson(run, 'lookUpRefund', 'refund: the provider was not sure for 30 days');
+    outcome = await runStep(run, 'lookUpRefund');
+  }
+  return outcome;
+}
+
+async function wait(run: Run, ms: number, until: string): Promise<void> {
+  run.card.show(
+    `Accepted by the provider, and not sure yet. Looked up until ${until.slice(0, 10)}.`,
+  );
+  const summary = 'Wait until the provider is sure of the refund';
+  await condition(() => run.isChanged || run.retriedBy !== null, ms, { summary });
 }
 
 /** Retries until there is a result: for the retry budget, then whenever an operator asks for it. */
-async function refundPayment(
-  input: RefundInput,
-  retry: Retry,
-  card: Card,
-): Promise<RefundPaymentOutcome> {
-  const { refundId, orderId } = input;
+async function runStep(run: Run, step: Step): Promise<RefundPaymentOutcome> {
+  const { refundId, orderId } = run.input;
   for (;;) {
-    card.show(`Runs: ${TITLE}${retry.by === null ? '' : `, retried by ${retry.by}`}.`);
+    run.card.show(
+      `Runs: ${TITLES[step]}${run.retriedBy === null ? '' : `, retried by ${run.retriedBy}`}.`,
+    );
+    run.isChanged = false;
+    run.retriedBy = null;
     try {
-      return await steps.refundPayment({ refundId, orderId });
+      return await steps[step]({ refundId, orderId });
     } catch (error) {
       if (!(error instanceof TemporalFailure)) throw error;
-      // Earlier signals do not count: the dead letter that an operator redrives is recorded next.
-      retry.by = null;
-      const failure = failureSummary(error);
-      const asked = await steps.recordRefundNeedsAttention({ refundId, orderId, failure });
-      card.ask(failure, asked?.deadLetterId ?? null);
+      await waitForPerson(run, step, failureSummary(error));
     }
-    needsAttention(true);
-    await condition(() => retry.by !== null);
-    needsAttention(false);
   }
+}
+
+/** Ends with a retry, or with a hint that the provider has something new. */
+async function waitForPerson(run: Run, step: Step, failure: string): Promise<void> {
+  const { refundId, orderId } = run.input;
+  // Earlier signals do not count: the dead letter that an operator redrives is recorded next.
+  run.retriedBy = null;
+  const asked = await steps.recordRefundNeedsAttention({ refundId, orderId, failure });
+  run.card.ask(TITLES[step], failure, asked?.deadLetterId ?? null);
+  needsAttention(true);
+  await condition(() => run.retriedBy !== null || run.isChanged);
+  needsAttention(false);
 }
 
 async function notify({ refundId, orderId }: RefundInput): Promise<void> {
@@ -91,7 +142,7 @@ async function notify({ refundId, orderId }: RefundInput): Promise<void> {
 
 interface Card {
   show(sentence: string): void;
-  ask(failure: string, deadLetter: string | null): void;
+  ask(about: string, failure: string, deadLetter: string | null): void;
 }
 
 /** The card in the Web UI: what the refund waits for, then what it is. */
@@ -110,8 +161,8 @@ function createCard({ amountMinor, currency, orderId }: RefundInput): Card {
       now = withLink(sentence, consoleUrl);
       render();
     },
-    ask(failure, deadLetter) {
-      now = askPerson({ about: TITLE, failure, decisions: ['retry'], deadLetter, consoleUrl });
+    ask(step, failure, deadLetter) {
+      now = askPerson({ about: step, failure, decisions: ['retry'], deadLetter, consoleUrl });
       render();
     },
   };
