@@ -23,10 +23,12 @@ import { startRequestedReconciliation } from './start-reconciliation.ts';
 import { deliverShipmentSignal, type ShipmentSignalDeps } from './shipment-callbacks.ts';
 import type { JobClient } from '../temporal/job-client.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
+import type { RefundClient } from '../temporal/refund-client.ts';
 
 export interface RecoveryDeps extends ShipmentSignalDeps, SettleAndStartDeps {
   readonly reconciliationClient: ReconciliationClient;
   readonly jobs: JobClient;
+  readonly refunds: RefundClient;
 }
 
 export interface RecoveryLimits {

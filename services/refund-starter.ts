@@ -1,6 +1,6 @@
 /** Starts the workflow of an accepted refund. */
 import type { Database } from '../prisma/client/client.ts';
-import { markStuckRefundNeedsAttention } from '../prisma/payments/refund-outcomes.ts';
+import { markStuckRefundNeedsAttention } from '../prisma/payments/refund-attention.ts';
 import { markRefundStarted, type RefundStart } from '../prisma/payments/refunds.ts';
 import type { StartOutcome } from '../temporal/checkout-client.ts';
 import { startRejected } from '../temporal/deadline.ts';

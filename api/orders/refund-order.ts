@@ -89,6 +89,11 @@ function problemOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>
       const pointer = jsonPointer(['lines', outcome.index, 'quantity']);
       return invalidRequest([{ detail, pointer }]);
     }
+    case 'not_returnable': {
+      const detail = `Of this line ${outcome.left} can still come back: units that were shipped and have not.`;
+      const pointer = jsonPointer(['lines', outcome.index, 'restock']);
+      return invalidRequest([{ detail, pointer }]);
+    }
     case 'costs_nothing': {
       const detail = 'Nothing was paid for these units, so nothing can be refunded.';
       return invalidRequest([{ detail, pointer: jsonPointer(['lines']) }]);
@@ -101,5 +106,8 @@ const NOT_REFUNDABLE: Readonly<Record<NotRefundableReason, string>> = {
   not_captured: 'Nothing was charged. Cancel the order instead, which voids the authorization.',
   being_cancelled: 'The order is being cancelled, which refunds everything.',
   already_cancelled: 'The order was cancelled, and nothing remains charged.',
+  credit_after_cancel:
+    'The order was cancelled, and its store credit given back. Refund to the original means of payment, ' +
+    'or grant the customer store credit.',
   too_many_refunds: 'The maximum number of refunds of an order is reached.',
 };

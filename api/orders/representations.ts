@@ -123,10 +123,11 @@ export function refundEntryBody(refund: Refund): RefundEntryBody {
     amount_minor: refund.amountMinor,
     credit_minor: refund.creditMinor,
     currency: refund.currency,
-    lines: refund.lines.map(({ sku, quantity, amountMinor }) => ({
+    lines: refund.lines.map(({ sku, quantity, amountMinor, restock }) => ({
       sku,
       quantity,
       amount_minor: amountMinor,
+      restock,
     })),
     requested_at: refund.requestedAt,
     settled_at: refund.settledAt,
@@ -141,6 +142,7 @@ export function refundBody(refund: Refund): RefundBody {
     order_id: refund.orderId,
     reason: refund.reason,
     failure_code: refund.failureCode,
+    provider_reference: refund.providerReference,
   };
 }
 

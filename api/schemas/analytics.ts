@@ -44,7 +44,14 @@ export const analyticsSchema = z
     revenue_minor: count.openapi({
       description: 'The total of the placed orders, from which nothing is subtracted later.',
     }),
-    refunded_minor: count.openapi({ description: 'What was returned, on request or by a cancel.' }),
+    refunded_minor: z
+      .number()
+      .int()
+      .openapi({
+        description:
+          'What was returned, on request or by a cancel, less what came back to the shop because a refund ' +
+          'failed after it had succeeded. So it can be negative.',
+      }),
   })
   .openapi('Analytics');
 export type AnalyticsBody = z.output<typeof analyticsSchema>;

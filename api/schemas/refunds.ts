@@ -15,7 +15,20 @@ export const refundOrderBody = z
       .optional()
       .openapi({ description: 'Instead of `lines`. Without both: everything that is left.' }),
     lines: z
-      .array(z.strictObject({ sku, quantity: z.number().int().min(1).max(MAX_QUANTITY) }))
+      .array(
+        z.strictObject({
+          sku,
+          quantity: z.number().int().min(1).max(MAX_QUANTITY),
+          restock: z
+            .boolean()
+            .default(false)
+            .openapi({
+              description:
+                'The units have come back and are on hand again at once, whatever becomes of the money. ' +
+                'At most what was shipped of the line and has not come back.',
+            }),
+        }),
+      )
       .min(1)
       .max(MAX_LINES)
       .refine(
@@ -53,7 +66,11 @@ export const refundSchema = refundEntrySchema
     failure_code: z
       .string()
       .nullable()
-      .openapi({ description: "The payment provider's reason for the refusal." }),
+      .openapi({ description: 'Why the payment provider refused, or could not return the money.' }),
+    provider_reference: z.string().nullable().openapi({
+      description:
+        "The payment provider's id of the refund. Null before it has accepted the refund.",
+    }),
   })
   .openapi('Refund');
 export type RefundBody = z.output<typeof refundSchema>;

@@ -33,6 +33,8 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.discrepancy_resolved': ['The difference is gone', 'done'],
   'order.erased': ['The personal data is erased', 'plain'],
   'refund.requested': ['A refund is requested', 'waits'],
+  'refund.pending': ['The refund is accepted and not sure yet', 'waits'],
+  'refund.external': ['A refund was made at the payment provider', 'waits'],
   'refund.succeeded': ['The refund is done', 'compensated'],
   'refund.failed': ['The refund failed', 'failed'],
   'refund.needs_attention': ['The refund waits for a person', 'failed'],

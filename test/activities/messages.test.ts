@@ -78,6 +78,8 @@ function refundOf(order: Order, amountMinor: number, creditMinor = 0): Refund {
     lines: [],
     reason: null,
     failureCode: null,
+    providerReference: 're_1',
+    acceptedAt: null,
     requestedAt: AT,
     settledAt: AT,
   };

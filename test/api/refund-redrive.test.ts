@@ -3,7 +3,7 @@ import { refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { recordNotification } from '../../prisma/orders/record-shipment.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
-import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
+import { recordRefundNeedsAttention } from '../../prisma/payments/refund-attention.ts';
 import { findRefund, findRefundStart } from '../../prisma/payments/refunds.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund } from '../support/refunding.ts';

@@ -7,10 +7,8 @@ import {
   recordStockReleased,
 } from '../../prisma/orders/record-shipment.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
-import {
-  openRemainingRefund,
-  recordRefundSucceeded,
-} from '../../prisma/payments/refund-outcomes.ts';
+import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
+import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, placedOrder } from '../support/orders.ts';
 import { refundCalls } from './refund-calls.ts';

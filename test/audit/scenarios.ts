@@ -29,10 +29,8 @@ import { markStarted } from '../../prisma/orders/orders.ts';
 import * as attention from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
 import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
-import {
-  openRemainingRefund,
-  recordRefundSucceeded,
-} from '../../prisma/payments/refund-outcomes.ts';
+import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
+import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted } from '../../prisma/payments/refunds.ts';
 import { requestRefund } from '../../prisma/payments/request-refund.ts';
 import {

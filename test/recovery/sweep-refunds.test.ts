@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { redrive } from '../../services/redrive.ts';
 import { refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund, RefundStatus } from '../../domain/refund.ts';
-import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
+import { recordRefundNeedsAttention } from '../../prisma/payments/refund-attention.ts';
 import { findRefund, findRefundStart, markRefundStarted } from '../../prisma/payments/refunds.ts';
 import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund/contract.ts';
 import { eventually } from '../support/eventually.ts';

@@ -36,6 +36,7 @@ export interface RecordedDeliveries extends DeliveryClient {
 export interface RecordedRefunds extends RefundClient {
   readonly started: RefundStart[];
   readonly retried: RefundStart[];
+  readonly woken: RefundStart[];
 }
 
 /** The same for reconciliations, by their ids. */
@@ -146,9 +147,15 @@ function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
   const recorder: RecordedRefunds = {
     started: [],
     retried: [],
+    woken: [],
     async start(refund) {
       if (!temporal.reachable) return { kind: 'unavailable' };
       recorder.started.push(refund);
+      return { kind: 'started' };
+    },
+    async wake(refund) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.woken.push(refund);
       return { kind: 'started' };
     },
     async retry(refund) {

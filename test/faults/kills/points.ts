@@ -51,6 +51,8 @@ const POINTS: Points = {
   'commit.order.customer_notified': on('shipped', 'S8/F5'),
   'commit.order.notification_failed': on('mailRefused'),
   'commit.refund.requested': on('refundedPartly'),
+  'commit.refund.pending': on('refundedPartly'),
+  'commit.refund.external': on('refundedPartly'),
   'commit.refund.succeeded': on('refundedPartly'),
   'commit.refund.failed': on('refundRefused'),
   'commit.refund.needs_attention': on('refundRedriven'),
