@@ -32,7 +32,7 @@ export interface AmountLimits {
 export function formatMoney({ amountMinor, currency }: Money, language: Language = 'en'): string {
   const decimals = decimalsOf(currency);
   if (decimals === undefined) return `${amountMinor} minor units of ${currency}`;
-  return formatOf(language, currency, decimals).format(amountMinor / 10 ** decimals);
+  return formatOf(language, currency, decimals).format(fromMinor(amountMinor, currency));
 }
 
 /** One per language and currency of ISO 4217, fewer than 200 each: making one costs more than using it. */
@@ -48,16 +48,29 @@ function formatOf(language: Language, currency: string, decimals: number): Intl.
   return format;
 }
 
-/** Minor units as a plain decimal, e.g. `12.50`: what `toMinor` reads. */
-export function fromMinor(amountMinor: number, currency: string): string {
+/**
+ * Minor units as a plain decimal, e.g. `12.50`: what `toMinor` reads. By digits, because a quotient is
+ * not exact for large amounts. Throws RangeError for what is no safe integer.
+ */
+export function fromMinor(amountMinor: number, currency: string): `${number}` {
   const decimals = decimalsOf(currency) ?? 0;
-  return (amountMinor / 10 ** decimals).toFixed(decimals);
+  const digits = String(Math.abs(amountMinor)).padStart(decimals + 1, '0');
+  const point = digits.length - decimals;
+  const fraction = decimals === 0 ? '' : `.${digits.slice(point)}`;
+  const text = `${amountMinor < 0 ? '-' : ''}${digits.slice(0, point)}${fraction}`;
+  if (Number.isSafeInteger(amountMinor) && isNumeral(text)) return text;
+  throw new RangeError(`${amountMinor} is no amount in minor units`);
+}
+
+function isNumeral(text: string): text is `${number}` {
+  return Number.isFinite(Number(text));
 }
 
 /** A plain decimal in minor units; null for what is no amount of the currency. */
 export function toMinor(text: string, currency: string): number | null {
   const decimals = decimalsOf(currency);
-  const [, whole = '', fraction = ''] = /^(\d{1,13})(?:[.,](\d+))?$/.exec(text) ?? [];
+  const [, whole = '', fraction = ''] = /^(\d{1,16})(?:[.,](\d+))?$/.exec(text) ?? [];
   if (decimals === undefined || whole === '' || fraction.length > decimals) return null;
-  return Number(whole + fraction.padEnd(decimals, '0'));
+  const minor = Number(whole + fraction.padEnd(decimals, '0'));
+  return Number.isSafeInteger(minor) ? minor : null;
 }

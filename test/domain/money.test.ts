@@ -75,9 +75,12 @@ describe('formatMoney', () => {
   test('formatMoney keeps every digit', () => {
     const currency = fc.constantFrom(...CURRENCIES);
     fc.assert(
-      fc.property(fc.nat({ max: 1_000_000_000_000 }), currency, (amountMinor, code) => {
-        const digits = formatMoney({ amountMinor, currency: code }).replaceAll(/\D/g, '');
-        expect(Number(digits)).toBe(amountMinor);
+      fc.property(fc.maxSafeInteger(), currency, (amountMinor, code) => {
+        const text = formatMoney({ amountMinor, currency: code });
+        const digits = text.replaceAll(/\D/g, '');
+        expect(text.startsWith('-') ? -Number(digits) : Number(digits)).toBe(amountMinor);
+        const [, fraction = ''] = /\.(\d+)$/.exec(text) ?? [];
+        expect(fraction).toHaveLength(decimalsOf(code) ?? -1);
       }),
     );
   });
@@ -103,7 +106,8 @@ describe('an amount that a person types', () => {
     ['', 'EUR'],
     ['.5', 'EUR'],
     ['12.50', 'XXX'],
-    ['12345678901234', 'EUR'],
+    ['90071992547409.92', 'EUR'],
+    ['12345678901234567', 'JPY'],
   ])('"%s" %s is no amount', (text, currency) => {
     expect(toMinor(text, currency)).toBeNull();
   });
@@ -111,11 +115,19 @@ describe('an amount that a person types', () => {
   test('an amount that is shown to be changed reads as itself', () => {
     const currency = fc.constantFrom(...CURRENCIES);
     fc.assert(
-      fc.property(fc.nat({ max: 1_000_000_000_000 }), currency, (minor, code) => {
+      fc.property(fc.maxSafeNat(), currency, (minor, code) => {
         expect(toMinor(fromMinor(minor, code), code)).toBe(minor);
       }),
     );
   });
+
+  test.each([0.5, Number.NaN, Infinity, Number.MAX_SAFE_INTEGER + 1, 1e21])(
+    '%d minor units are no amount, and are not written as one',
+    (minor) => {
+      expect(() => fromMinor(minor, 'EUR')).toThrow(RangeError);
+      expect(() => formatMoney({ amountMinor: minor, currency: 'EUR' })).toThrow(RangeError);
+    },
+  );
 });
 
 describe('the tables of the standards', () => {
