@@ -16,7 +16,8 @@ import {
 /** Stripe's integer for an amount. Throws RangeError when it has none: see `limitsOf`. */
 export function toStripeAmount({ amountMinor, currency }: Money): number {
   const amount = shift(amountMinor, extraDecimals(currency));
-  if (!Number.isSafeInteger(amount)) throw new RangeError(`no amount of ${currency} at Stripe`);
+  const isCountable = Number.isSafeInteger(amount) && amount % stripeStep(currency) === 0;
+  if (!isCountable) throw new RangeError(`no amount of ${currency} at Stripe`);
   return amount;
 }
 

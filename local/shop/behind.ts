@@ -7,6 +7,7 @@ import { html } from 'hono/html';
 import { isOrderId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import { orderNumber } from '../../domain/order-number.ts';
+import { fromStripeAmount } from '../../gateways/stripe/money.ts';
 import type { Html } from '../web/page.ts';
 import type { TimelineEntry } from './api.ts';
 import { callInWords, eventInWords, type Words } from './event-words.ts';
@@ -127,7 +128,9 @@ function effectRow(
   id: string,
 ): Row {
   const atMs = Date.parse(at);
-  const amount = amountMinor !== undefined && currency !== undefined && { amountMinor, currency };
+  // The ledger has Stripe's amounts.
+  const amount = amountMinor !== undefined &&
+    currency !== undefined && { amountMinor: fromStripeAmount(amountMinor, currency), currency };
   const markup = html`<li id="${id}" data-at="${atMs}">
     <strong>${operation}</strong> ${amount && formatMoney(amount)}
     <small>key ${key.replace(/^ord_[0-9a-z]+/, '<order>')}</small>

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CURRENCIES, decimalsOf } from '../../domain/iso-4217.ts';
 import { CHARGEABLE, stripeMaximum, stripeMinimum } from '../../gateways/stripe/currencies.ts';
 import { fromStripeAmount, limitsOf, toStripeAmount } from '../../gateways/stripe/money.ts';
+import { authorize, stripeOf } from '../sandbox/shop.ts';
 import { newOrderId } from './provider.ts';
 import { gatewayTo, useSandbox } from './stripe-sandbox.ts';
 
@@ -18,6 +19,11 @@ describe('amounts at Stripe', () => {
     ['UGX', 2_500, 250_000],
     ['MGA', 250_000, 2_500],
     ['KWD', 2_500, 2_500],
+    ['XAF', 2_500, 2_500],
+    ['IDR', 2_500, 2_500],
+    ['COP', 2_147_483_647, 2_147_483_647],
+    ['TND', 10, 10],
+    ['UGX', 1, 100],
   ])('%s %i is %i for Stripe and back', (currency, amountMinor, amount) => {
     expect(toStripeAmount({ amountMinor, currency })).toBe(amount);
     expect(fromStripeAmount(amount, currency.toLowerCase())).toBe(amountMinor);
@@ -29,6 +35,10 @@ describe('amounts at Stripe', () => {
     ['ISK', { minMinor: 1, maxMinor: 999_999, stepMinor: 1 }],
     ['MGA', { minMinor: 100, maxMinor: 2_147_483_600, stepMinor: 100 }],
     ['JOD', { minMinor: 10, maxMinor: 99_999_990, stepMinor: 10 }],
+    ['UGX', { minMinor: 1, maxMinor: 999_999, stepMinor: 1 }],
+    ['TWD', { minMinor: 1, maxMinor: 99_999_999, stepMinor: 1 }],
+    ['JPY', { minMinor: 50, maxMinor: 2_147_483_647, stepMinor: 1 }],
+    ['KWD', { minMinor: 10, maxMinor: 99_999_990, stepMinor: 10 }],
     ['INR', { minMinor: 50, maxMinor: 999_999_999, stepMinor: 1 }],
     ['CUP', null],
     ['XAU', null],
@@ -57,11 +67,74 @@ describe('amounts at Stripe', () => {
     for (const code of CHARGEABLE) expect(decimalsOf(code), code).toBeDefined();
   });
 
-  test('an amount between two steps is not sent', () => {
-    const between = { amountMinor: 2_550, currency: 'MGA' };
-    expect(() => toStripeAmount(between)).toThrow(RangeError);
+  test.each([
+    ['MGA', 2_550],
+    ['KWD', 2_505],
+    ['TND', 1],
+  ])('an amount in %s between two steps, such as %i, is not sent', (currency, amountMinor) => {
+    expect(() => toStripeAmount({ amountMinor, currency })).toThrow(RangeError);
   });
 });
+
+test.each([
+  ['EUR', 1_001, 1_001],
+  ['JPY', 1_001, 1_001],
+  ['KWD', 1_010, 1_010],
+  ['ISK', 1_001, 100_100],
+  ['UGX', 1_001, 100_100],
+  ['MGA', 100_100, 1_001],
+  ['HUF', 1_001, 1_001],
+  ['TWD', 1_001, 1_001],
+])(
+  'a part of %s %i of a charge is captured and refunded as %i of the provider',
+  async (currency, partMinor, sent) => {
+    const amountMinor = 20 * partMinor;
+    const gateway = gatewayTo(sandbox);
+    const orderId = newOrderId();
+    const request = { orderId, paymentMethod: 'pm_card_visa' };
+    const authorized = await gateway.authorize({
+      ...request,
+      key: `${orderId}/authorize`,
+      amount: { amountMinor, currency },
+    });
+    const reference = authorized.kind === 'authorized' ? authorized.reference : null;
+    if (reference === null) throw new Error(`not authorized: ${authorized.kind}`);
+    const amount = { amountMinor: partMinor, currency };
+    await gateway.capture({ orderId, key: `${orderId}/capture`, reference, amount });
+    await gateway.refund({ orderId, key: `${orderId}/refund`, reference, amount });
+    const effects = sandbox.ledgers.payments.effectsOf(orderId);
+    expect(effects.map(({ operation, amount_minor: minor }) => [operation, minor])).toEqual([
+      ['authorize', toStripeAmount({ amountMinor, currency })],
+      ['capture', sent],
+      ['refund', sent],
+    ]);
+    const found = await gateway.lookUp({ orderId, reference });
+    expect(found).toMatchObject({ payment: { capturedMinor: partMinor, currency } });
+  },
+);
+
+test.each([
+  ['KWD', 2_500, 1_005],
+  ['ISK', 250_000, 100_050],
+])(
+  'the provider refuses to capture or refund %s %i in part, as %i',
+  async (currency, amount, part) => {
+    const orderId = newOrderId();
+    const stripe = stripeOf(sandbox);
+    const { id } = await authorize(stripe, { orderId, currency, amountMinor: amount });
+    await expect(
+      stripe.paymentIntents.capture(id, { amount_to_capture: part }),
+    ).rejects.toMatchObject({
+      param: 'amount_to_capture',
+    });
+    await stripe.paymentIntents.capture(id);
+    await expect(stripe.refunds.create({ payment_intent: id, amount: part })).rejects.toMatchObject(
+      {
+        param: 'amount',
+      },
+    );
+  },
+);
 
 test('the limits of every currency are accepted by the provider, and what is beyond them is not', async () => {
   const gateway = gatewayTo(sandbox);

@@ -98,6 +98,23 @@ test('a ledger page shows the effects of one order to a browser, and JSON to a p
   expect(json).toMatchObject({ effects: [{ order_id: 'ord_1' }, { order_id: 'ord_2' }] });
 });
 
+test('a ledger page writes the amount of each currency as people do, and JSON has Stripe\u2019s', async () => {
+  const sandbox = await openSandbox();
+  const stripe = stripeOf(sandbox);
+  const amounts = { isk: 250_000, mga: 2_500, jpy: 2_500, kwd: 2_500 };
+  for (const [currency, amount] of Object.entries(amounts)) {
+    await authorize(stripe, { orderId: `ord_${currency}`, currency, amountMinor: amount });
+  }
+  const { text } = await page(sandbox, '/ledger/payments');
+  for (const written of ['ISK.2,500<', 'MGA.2,500\\.00<', '¥2,500<', 'KWD.2\\.500<']) {
+    expect(text).toMatch(new RegExp(written));
+  }
+  const json: unknown = await (await fetch(`${sandbox.url}/ledger/payments`)).json();
+  expect(json).toMatchObject({
+    effects: Object.values(amounts).map((amount_minor) => ({ amount_minor })),
+  });
+});
+
 test('a button of the page moves the clock', async () => {
   const sandbox = await openSandbox();
   await send(sandbox, '/clock', { advance_ms: '3600000' });

@@ -41,6 +41,7 @@ export interface Authorization {
   readonly orderId: string;
   readonly paymentMethod?: string;
   readonly amountMinor?: number;
+  readonly currency?: string;
   readonly key?: string;
   readonly timeoutMs?: number;
 }
@@ -50,7 +51,7 @@ export function authorize(stripe: Stripe, request: Authorization) {
   return stripe.paymentIntents.create(
     {
       amount: request.amountMinor ?? 1200,
-      currency: 'eur',
+      currency: request.currency ?? 'eur',
       payment_method: request.paymentMethod ?? 'pm_card_visa',
       confirm: true,
       capture_method: 'manual',

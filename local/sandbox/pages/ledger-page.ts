@@ -5,6 +5,7 @@ import { providerInWords } from '../../web/fault-words.ts';
 import { timeInWords, type Html } from '../../web/page.ts';
 import type { Provider } from '../faults.ts';
 import type { Effect } from '../ledger.ts';
+import { toMoney } from '../payments/parameters.ts';
 
 const MAX_ROWS = 200;
 
@@ -43,7 +44,7 @@ export function ledgerPage(provider: Provider, effects: readonly Effect[], order
 
 function effectRow(effect: Effect): Html {
   const { at, operation, amount_minor: amountMinor, currency, order_id: orderId, key } = effect;
-  const amount = amountMinor !== undefined && currency !== undefined && { amountMinor, currency };
+  const amount = amountMinor !== undefined && currency && toMoney(amountMinor, currency);
   return html`<tr>
     <td>${operation}</td>
     <td>${amount && formatMoney(amount)}</td>

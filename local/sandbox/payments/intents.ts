@@ -7,7 +7,7 @@ import type { ProviderResponse } from '../calls.ts';
 import { authenticate, authorize } from './authorize.ts';
 import type { Authentication } from './authorize.ts';
 import { failure, invalid, missing } from './errors.ts';
-import { amountIn } from './parameters.ts';
+import { partIn } from './parameters.ts';
 import { AUTHORIZATION_WINDOW_MS, intentSchema, showCharge, showIntent } from './records.ts';
 import type { Intent } from './records.ts';
 import { recordEffect, unexpectedState } from './steps.ts';
@@ -75,7 +75,8 @@ interface Move {
 
 function capture(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderResponse {
   if (intent.status !== 'requires_capture') return unexpectedState(intent, 'captured');
-  const amountMinor = amountIn(step.form, 'amount_to_capture', intent.amount_minor);
+  const { amount_minor: whole, currency } = intent;
+  const amountMinor = partIn(step.form, 'amount_to_capture', { whole, currency });
   if (typeof amountMinor !== 'number') return amountMinor;
   if (amountMinor > intent.amount_minor) {
     const most = `The amount to capture is more than the ${intent.amount_minor} authorized.`;

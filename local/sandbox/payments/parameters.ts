@@ -1,5 +1,6 @@
 /** Parameters of payment calls, checked as Stripe does. A bad one is returned as a response. */
 import { decimalsOf } from '../../../domain/iso-4217.ts';
+import type { Money } from '../../../domain/money.ts';
 import type { ProviderResponse } from '../calls.ts';
 import { invalid } from './errors.ts';
 import type { Form } from './form.ts';
@@ -20,6 +21,8 @@ const DIVISORS: ReadonlyMap<string, number> = new Map([
   ['UGX', 100],
   ...['BHD', 'JOD', 'KWD', 'OMR', 'TND'].map((code) => [code, 10] as const),
 ]);
+/** Without decimals at Stripe, with two in ISO 4217. */
+const WHOLE: ReadonlySet<string> = new Set(['MGA']);
 /** The minimums that are not 0.50. */
 const MINIMUMS: ReadonlyMap<string, number> = new Map([
   ['AED', 200],
@@ -48,6 +51,13 @@ const DIGITS: ReadonlyMap<string, number> = new Map([
   ['JPY', 10],
   ['LBP', 11],
 ]);
+
+/** An amount of a charge for people, in the minor units of ISO 4217. */
+export function toMoney(amount: number, currency: string): Money {
+  if (WHOLE.has(currency)) return { amountMinor: amount * 100, currency };
+  const isHundredths = decimalsOf(currency) === 0 && DIVISORS.has(currency);
+  return { amountMinor: isHundredths ? Math.floor(amount / 100) : amount, currency };
+}
 
 /** The parameters of a PaymentIntent that is confirmed in one call and captured later. */
 export function authorizationIn(form: Form): Authorization | ProviderResponse {
@@ -80,17 +90,34 @@ function unfitCharge(amount: number, currency: string): ProviderResponse | null 
   if (String(amount).length > (DIGITS.get(currency) ?? 8)) {
     return invalid('amount', 'Amount has too many digits.', 'amount_too_large');
   }
-  const divisor = DIVISORS.get(currency) ?? 1;
-  if (amount % divisor === 0) return null;
-  return invalid('amount', `Amounts in ${currency} must be divisible by ${divisor}.`);
+  return unfitAmount(amount, { name: 'amount', currency });
 }
 
-/** A whole, positive number of minor units; `fallback` when the parameter is missing. */
-export function amountIn(form: Form, name: string, fallback?: number): number | ProviderResponse {
+function unfitAmount(
+  amount: number,
+  { name, currency }: { readonly name: string; readonly currency: string },
+): ProviderResponse | null {
+  const divisor = DIVISORS.get(currency) ?? 1;
+  if (amount % divisor === 0) return null;
+  return invalid(name, `Amounts in ${currency} must be divisible by ${divisor}.`);
+}
+
+/** A part of a charge, to capture or to refund; `whole` when the parameter is missing. */
+export function partIn(
+  form: Form,
+  name: string,
+  charge: { readonly whole: number; readonly currency: string },
+): number | ProviderResponse {
+  if (form.text(name) === null) return charge.whole;
+  const amount = amountIn(form, name);
+  if (typeof amount !== 'number') return amount;
+  return unfitAmount(amount, { name, currency: charge.currency.toUpperCase() }) ?? amount;
+}
+
+/** A whole, positive number of Stripe's units. */
+function amountIn(form: Form, name: string): number | ProviderResponse {
   const text = form.text(name);
-  if (text === null) {
-    return fallback ?? invalid(name, `Missing required param: ${name}.`, 'parameter_missing');
-  }
+  if (text === null) return invalid(name, `Missing required param: ${name}.`, 'parameter_missing');
   if (!/^-?\d+$/.test(text)) {
     return invalid(name, `Invalid integer: ${text}`, 'parameter_invalid_integer');
   }

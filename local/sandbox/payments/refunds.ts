@@ -5,7 +5,7 @@ import type { ProviderResponse } from '../calls.ts';
 import { finalError, failure, invalid, missing } from './errors.ts';
 import { recordRefund } from './intents.ts';
 import type { IntentStore } from './intents.ts';
-import { amountIn } from './parameters.ts';
+import { partIn } from './parameters.ts';
 import { refundSchema, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
 import type { IntentDeps, Step } from './steps.ts';
@@ -77,7 +77,7 @@ function refundable(intent: Intent, step: Step): number | ProviderResponse {
       message: `Charge ${intent.charge_id} has already been refunded.`,
     });
   }
-  const amountMinor = amountIn(step.form, 'amount', leftMinor);
+  const amountMinor = partIn(step.form, 'amount', { whole: leftMinor, currency: intent.currency });
   if (typeof amountMinor !== 'number') return amountMinor;
   if (amountMinor > leftMinor) {
     const most = `Refund amount (${amountMinor}) is greater than unrefunded amount (${leftMinor}).`;
