@@ -1,23 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { isJobId, jobWorkflowId, type JobId } from '../../domain/ids.ts';
-import type { JobKind } from '../../domain/jobs.ts';
-import { startJobAndMark } from '../../services/job-starter.ts';
+import { isJobId, type JobId } from '../../domain/ids.ts';
 import { newId } from '../../prisma/client/ids.ts';
-import { createScheduledJob, requireJob } from '../../prisma/jobs/jobs.ts';
 import { EVENTS_TASK_QUEUE } from '../../workflows/events/contract.ts';
-import { REQUEST_REPORT_WORKFLOW, type JobResult } from '../../workflows/jobs/contract.ts';
+import { REQUEST_REPORT_WORKFLOW } from '../../workflows/jobs/contract.ts';
 import { SWEEP_WORKFLOW } from '../../workflows/operations/contract.ts';
-import { eventually } from '../support/eventually.ts';
 import { currentDetailsOf } from '../support/expectations.ts';
+import { jobsOf, PARAMS, WINDOW } from '../support/job-workflows.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
 const shop = useSkippingShop({ queues: ['events', 'jobs'] });
+const { create, handleOf, jobOf, resume, start, untilRetried } = jobsOf(shop);
 
-const WINDOW = { from: '2026-01-01T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
-const PARAMS = { ...WINDOW, time_zone: 'UTC' };
 /** An attempt fails at once, in a way that is retried for minutes. */
 const BROKEN = WINDOW;
 
@@ -56,26 +52,6 @@ describe('a job', () => {
       expect(await jobOf(id)).toMatchObject({ status: 'succeeded', error: null });
     },
   );
-
-  test('a job that waits for another attempt is cancelled by the API at once', async () => {
-    const id = await create('report', PARAMS, 'of another version');
-    await start(id);
-    await untilRetried(id);
-    const cancelled = await shop.request('POST', `/v1/reports/${id}/cancel`, { role: 'operator' });
-    expect(await cancelled.json()).toMatchObject({ status: 'cancelling' });
-    await expectCancelled(id);
-  });
-
-  test('a job that is cancelled from the Web UI is cancelled in the records, and begins again when it is resumed', async () => {
-    const id = await create('report', PARAMS, 'of another version');
-    await start(id);
-    await untilRetried(id);
-    await handleOf(id).cancel();
-    await expectCancelled(id);
-    await shop.db.job.update({ where: { id }, data: { type: 'refunds' } });
-    await resume(id);
-    expect((await handleOf(id).result()).status).toBe('succeeded');
-  });
 
   test('a job whose workflow was terminated has failed after a sweep, and one that Temporal lost is started again', async () => {
     const terminated = await create('report', PARAMS, 'of another version');
@@ -130,44 +106,6 @@ async function request(body: object): Promise<JobId> {
   if (!isJobId(id)) throw new Error(`no job: ${id}`);
   await shop.services.starts.drain();
   return id;
-}
-
-async function create(kind: JobKind, params: object, type = 'refunds'): Promise<JobId> {
-  const id = newId(kind);
-  await createScheduledJob(shop.db, { id, kind, type, params: { ...params } });
-  return id;
-}
-
-async function resume(id: JobId): Promise<void> {
-  const resumed = await shop.request('POST', `/v1/reports/${id}/resume`, { role: 'operator' });
-  expect(resumed.status).toBe(202);
-  await shop.services.starts.drain();
-}
-
-function start(id: JobId) {
-  return startJobAndMark({ db: shop.db, jobs: shop.services.jobs }, { id, type: 'refunds' });
-}
-
-function handleOf(id: JobId): WorkflowHandle<() => Promise<JobResult>> {
-  return shop.temporal.client.workflow.getHandle(jobWorkflowId(id));
-}
-
-function jobOf(id: JobId) {
-  return requireJob(shop.db, id);
-}
-
-/** Its attempt has failed, and another one waits. */
-async function untilRetried(id: JobId): Promise<void> {
-  await eventually(async () => {
-    const [pending] = (await handleOf(id).describe()).raw.pendingActivities ?? [];
-    expect(pending?.attempt).toBeGreaterThan(1);
-  });
-}
-
-async function expectCancelled(id: JobId): Promise<void> {
-  await expect(handleOf(id).result()).rejects.toThrow(WorkflowFailedError);
-  expect((await handleOf(id).describe()).status.name).toBe('CANCELLED');
-  expect(await jobOf(id)).toMatchObject({ status: 'cancelled', error: null });
 }
 
 async function sweep(): Promise<void> {

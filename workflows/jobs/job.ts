@@ -6,6 +6,7 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   continueAsNew,
   isCancellation,
   proxyActivities,
@@ -101,7 +102,8 @@ async function endEarly(
   const outcome = await retryBriefly(() => endJob({ ...input, end, failure }));
   const result = await conclude(input, outcome);
   if (outcome.kind !== end) return result;
-  if (isCancelled) throw error;
+  // Also when the attempt failed on its own before it learned of the cancel.
+  if (isCancelled) throw new CancelledFailure('the job was cancelled');
   throw ApplicationFailure.nonRetryable(failure, 'job_failed' satisfies FailureType);
 }
 
