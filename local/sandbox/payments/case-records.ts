@@ -58,7 +58,10 @@ export function showDispute(dispute: Dispute): object {
     charge: dispute.charge_id,
     created: seconds(dispute.created_at_ms),
     currency: dispute.currency,
+    enhanced_eligibility_types: [],
+    evidence: { enhanced_evidence: {} },
     evidence_details: {
+      enhanced_eligibility: {},
       due_by: seconds(dispute.due_by_ms),
       has_evidence: false,
       past_due: false,
