@@ -221,6 +221,7 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, services
     workflowBundle: config.WORKFLOW_BUNDLE,
     retention: retentionOf(config),
     responses: services.responses,
+    notifyExpired: config.NOTIFY_EXPIRED,
     jobWork: createJobWork({ ...services, db: dependencies.backgroundDb }),
     log: services.log,
   });

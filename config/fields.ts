@@ -75,6 +75,10 @@ export const appFields = z.object({
   BREAKER_MIN_CALLS: wholeNumber(1, 100_000).default(10),
   BREAKER_FAILURE_PERCENT: wholeNumber(1, 99).default(50),
   BREAKER_PROBE_AFTER_MS: wholeNumber(100, 3_600_000).default(60_000),
+  NOTIFY_EXPIRED: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
   SHOP_TIME_ZONE: timeZone.default('UTC'),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   DEFAULT_LANGUAGE: z.enum(LANGUAGES).default('en'),

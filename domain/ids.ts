@@ -16,12 +16,14 @@ export type JobId = string & { readonly brand: 'JobId' };
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
 /** The notifications that are sent by SMS, too. Each has its texts in activities/checkout/messages. */
-const SMS_KINDS = ['shipped'] as const;
+const SMS_KINDS = ['shipped', 'expired'] as const;
 export type SmsKind = (typeof SMS_KINDS)[number];
 
+/** The notifications by e-mail that an order has once. */
+const MAIL_KINDS = ['confirmed', 'shipped', 'cancelled', 'expired'] as const;
+
 /** A notification to the customer about an order, by e-mail unless it says so. Each refund has its own. */
-export type Notification =
-  'confirmed' | 'shipped' | 'cancelled' | RefundNotification | `sms/${SmsKind}`;
+export type Notification = (typeof MAIL_KINDS)[number] | RefundNotification | `sms/${SmsKind}`;
 export type RefundNotification = `refunded/${string}`;
 
 /** Prefixes of public ids, as typeid (type-safe UUIDv7) renders them. */
@@ -171,7 +173,7 @@ export function notificationWorkflowId(orderId: OrderId, notification: Notificat
 
 /** True for the name of a notification. Says nothing about whether its refund exists. */
 export function isNotification(name: string): name is Notification {
-  const isMail = name === 'confirmed' || name === 'shipped' || name === 'cancelled';
+  const isMail = MAIL_KINDS.some((kind) => kind === name);
   return isMail || smsKindOf(name) !== null || refundOfNotification(name) !== null;
 }
 

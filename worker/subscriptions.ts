@@ -42,7 +42,8 @@ export function keepSubscriptionsRunning(options: SubscriptionsOptions): { stop(
  */
 async function startAll({ db, deliveries, subscribers, log }: SubscriptionsOptions): Promise<void> {
   const builtIn = itemLoop({ log }, 'ensure_subscriptions', ({ name }: Subscriber) => name);
-  await eachItem(subscribers, builtIn, (subscriber) => ensureBuiltIn(db, subscriber));
+  const wanted = subscribers.filter(({ isOff = false }) => !isOff);
+  await eachItem(wanted, builtIn, (subscriber) => ensureBuiltIn(db, subscriber));
   const running = itemLoop({ log }, 'start_subscriptions', (name: string) => name);
   await eachItem(
     await listSubscriptionNames(db),

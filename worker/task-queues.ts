@@ -19,12 +19,15 @@ import { startJobAndMark } from '../services/job-starter.ts';
 import { startRefundAndMark } from '../services/refund-starter.ts';
 import { createCheckoutClient, type CheckoutClient } from '../temporal/checkout-client.ts';
 import { requireAvailable, requireStarted } from '../temporal/deadline.ts';
-import { createDeliveryClient } from '../temporal/delivery-client.ts';
+import { createDeliveryClient, type DeliveryClient } from '../temporal/delivery-client.ts';
 import { createJobClient, type JobClient } from '../temporal/job-client.ts';
 import { createRefundClient, type RefundClient } from '../temporal/refund-client.ts';
+import { isTextDue } from '../activities/checkout/sms.ts';
 import type { Delivery } from '../domain/delivery.ts';
+import type { OrderId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { Retention } from '../domain/retention.ts';
+import type { SmsSender } from '../gateways/sms/sms-sender.ts';
 import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
@@ -37,7 +40,7 @@ import { keepSubscriptionsRunning } from './subscriptions.ts';
 import type { TemporalLink } from '../temporal/connection.ts';
 import { startWorker } from './worker.ts';
 import { TASK_QUEUE } from '../workflows/checkout/contract.ts';
-import { EVENTS_TASK_QUEUE } from '../workflows/events/contract.ts';
+import { EVENTS_TASK_QUEUE, type NotificationInput } from '../workflows/events/contract.ts';
 import { JOBS_TASK_QUEUE } from '../workflows/jobs/contract.ts';
 
 export interface WorkersOptions extends ActivityDependencies {
@@ -51,6 +54,8 @@ export interface WorkersOptions extends ActivityDependencies {
   /** The address of the API, for links to the console. */
   readonly publicUrl: string;
   readonly retention: Retention;
+  /** True: the customer of an order that expired unconfirmed is notified. */
+  readonly notifyExpired: boolean;
   /** What is stored for an order that the sweep settles, by the rules of the API. */
   readonly responses: SettledResponses;
   /** What jobs do by the rules of the API. */
@@ -66,7 +71,7 @@ const JOB_ACTIVITIES = 2;
 
 /** Starts polling once Temporal is connected. `stop` lets running activities finish. */
 export function startWorkers(options: WorkersOptions): { stop(): Promise<void> } {
-  const { db, eventsDb, link, log, workflowBundle, publicUrl } = options;
+  const { db, eventsDb, sms, link, log, workflowBundle, publicUrl } = options;
   const stopping = new AbortController();
   const stops = { stopping: stopping.signal };
   const { client } = link;
@@ -74,9 +79,9 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const deliveries = createDeliveryClient({ client });
   const refunds = createRefundClient({ client, publicUrl });
   const jobs = createJobClient({ client });
-  const starters = createStarters({ db: eventsDb, checkouts, refunds });
-  const { webhooks: sender, cipher } = options;
-  const subscriberDeps = { db: eventsDb, sender, cipher, ...starters };
+  const starters = createStarters({ db: eventsDb, sms, checkouts, refunds, deliveries });
+  const { webhooks: sender, cipher, notifyExpired } = options;
+  const subscriberDeps = { db: eventsDb, sender, cipher, notifyExpired, ...starters };
   const subscribers = createSubscribers(subscriberDeps);
   const activities = createActivities(options);
   const eventActivities = createEventActivities({
@@ -149,10 +154,15 @@ function createOperationActivities(
 /** Starts of workflows, which throw when Temporal is unavailable, so that the activity is repeated. */
 function createStarters(deps: {
   readonly db: Database;
+  readonly sms: SmsSender | null;
   readonly checkouts: CheckoutClient;
   readonly refunds: RefundClient;
+  readonly deliveries: DeliveryClient;
 }) {
   return {
+    startNotification: (input: NotificationInput) =>
+      requireStarted(deps.deliveries.startNotification(input)),
+    isTextDue: (orderId: OrderId) => isTextDue(deps, orderId),
     startCheckout: (order: CheckoutStart) => requireAvailable(startAndMark(deps, order)),
     startRefund: (refund: RefundStart) => requireAvailable(startRefundAndMark(deps, refund)),
   };

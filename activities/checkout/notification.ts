@@ -69,6 +69,7 @@ async function occasionOf(
   switch (notification) {
     case 'confirmed':
     case 'cancelled':
+    case 'expired':
       return { kind: notification };
     case 'shipped':
       return { kind: notification, shipment };

@@ -13,7 +13,7 @@ import { composeSms } from './messages/compose.ts';
 
 /** True when the customer of the order is to be told by SMS. */
 export async function isTextDue(
-  { db, sms }: ActivityDependencies,
+  { db, sms }: Pick<ActivityDependencies, 'db' | 'sms'>,
   orderId: OrderId,
 ): Promise<boolean> {
   if (sms === null) return false;

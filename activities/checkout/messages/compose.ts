@@ -20,7 +20,7 @@ export interface ShopProfile {
 
 /** What the message is about. */
 export type Occasion =
-  | { readonly kind: 'confirmed' | 'cancelled' }
+  | { readonly kind: 'confirmed' | 'cancelled' | 'expired' }
   | { readonly kind: 'shipped'; readonly shipment: Shipment | null }
   | { readonly kind: 'refunded'; readonly refund: Refund };
 
@@ -71,7 +71,9 @@ export function composeSms(
 }
 
 function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {
-  const { confirmed, shipped, cancelled, refunded, shipment } = messagesIn(order.customer.language);
+  const { confirmed, shipped, cancelled, expired, refunded, shipment } = messagesIn(
+    order.customer.language,
+  );
   switch (occasion.kind) {
     case 'confirmed':
       return [confirmed.text];
@@ -83,6 +85,8 @@ function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {
         cancelled.noCharge,
         ...(order.creditMinor > 0 ? [cancelled.creditBack] : []),
       ];
+    case 'expired':
+      return [expired.text, ...(order.creditMinor > 0 ? [cancelled.creditBack] : [])];
     case 'refunded': {
       const { amountMinor, creditMinor } = occasion.refund;
       const say = (text: string, minor: number): readonly string[] =>
@@ -131,10 +135,12 @@ function tableOf({ timeZone }: ShopProfile, order: Order): EmailContent['table']
   };
 }
 
+const UNPAID: readonly Order['status'][] = ['cancelled', 'expired'];
+
 /** The total, and what paid it when that was not the card alone; of a cancelled order nothing did. */
 function sumsOf(order: Order): EmailContent['table']['sums'] {
   const { total, byCredit, byCard } = messagesIn(order.customer.language).order;
-  const isPaid = order.creditMinor > 0 && order.status !== 'cancelled';
+  const isPaid = order.creditMinor > 0 && !UNPAID.includes(order.status);
   const paid = isPaid
     ? [
         { label: byCredit, minor: order.creditMinor },

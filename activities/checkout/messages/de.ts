@@ -29,6 +29,11 @@ export const de: Messages = {
       'Ihnen entstehen keine Kosten: Einen vorgemerkten Betrag geben wir frei, einen abgebuchten erstatten wir vollständig.',
     creditBack: 'Das eingesetzte Guthaben schreiben wir Ihnen wieder gut.',
   },
+  expired: {
+    subject: 'Ihre Bestellung {number} bei {shop} kam nicht zustande',
+    heading: 'Ihre Bestellung kam nicht zustande',
+    text: 'Ihre Zahlung wurde nicht rechtzeitig bestätigt, daher konnten wir Ihre Bestellung nicht annehmen. Ihnen entstehen keine Kosten. Wenn Sie die Artikel noch möchten, bestellen Sie bitte erneut.',
+  },
   refunded: {
     subject: 'Erstattung zu Ihrer Bestellung {number} bei {shop}',
     heading: 'Ihre Erstattung',
@@ -54,6 +59,10 @@ export const de: Messages = {
     untracked: 'Der Paketdienst meldet sich bei Ihnen wegen der Zustellung.',
   },
   orderLink: 'Bestellung ansehen',
-  sms: { shipped: '{shop}: Ihre Bestellung {number} wurde versandt.' },
+  sms: {
+    shipped: '{shop}: Ihre Bestellung {number} wurde versandt.',
+    expired:
+      '{shop}: Ihre Zahlung wurde nicht rechtzeitig bestätigt, Bestellung {number} kam nicht zustande.',
+  },
   footer: 'Sie erhalten diese E-Mail, weil Sie bei {shop} bestellt haben.',
 };

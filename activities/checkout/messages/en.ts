@@ -28,6 +28,11 @@ export const en: Messages = {
     noCharge: 'You pay nothing: we release a reserved amount and refund a charged one in full.',
     creditBack: 'The store credit that you used is given back.',
   },
+  expired: {
+    subject: 'Your {shop} order {number} was not completed',
+    heading: 'Your order was not completed',
+    text: 'Your payment was not confirmed in time, so we could not accept your order. You pay nothing. If you still want the items, please order again.',
+  },
   refunded: {
     subject: 'Refund for your {shop} order {number}',
     heading: 'Your refund',
@@ -53,6 +58,9 @@ export const en: Messages = {
     untracked: 'The carrier will contact you about the delivery.',
   },
   orderLink: 'See your order',
-  sms: { shipped: '{shop}: your order {number} has been shipped.' },
+  sms: {
+    shipped: '{shop}: your order {number} has been shipped.',
+    expired: '{shop}: your payment was not confirmed in time, order {number} was not placed.',
+  },
   footer: 'You receive this e-mail because you placed an order with {shop}.',
 };

@@ -23,6 +23,8 @@ export interface Messages {
     /** Where store credit paid. */
     readonly creditBack: string;
   };
+  /** The payment was not confirmed in time. */
+  readonly expired: Titles & { readonly text: string };
   /** With `{amount}`. */
   readonly refunded: Titles & {
     readonly whole: string;

@@ -3,6 +3,7 @@ import { webhookEndpointOf } from '../../../domain/webhook.ts';
 import { createAnalyticsSubscriber } from './analytics.ts';
 import { createAuditSubscriber } from './audit.ts';
 import { createCheckoutStarterSubscriber, type CheckoutStarterDeps } from './checkout-starter.ts';
+import { createExpiryNotifierSubscriber, type ExpiryNotifierDeps } from './expiry-notifier.ts';
 import { createRefundStarterSubscriber, type RefundStarterDeps } from './refund-starter.ts';
 import type { Subscriber } from './subscriber.ts';
 import { createWarehouseFeedSubscriber } from './warehouse-feed.ts';
@@ -10,6 +11,7 @@ import { createWebhookSubscriber, type WebhookSubscriberDependencies } from './w
 
 export type SubscriberDependencies = CheckoutStarterDeps &
   RefundStarterDeps &
+  ExpiryNotifierDeps &
   WebhookSubscriberDependencies;
 
 /** The built-in subscribers. */
@@ -17,6 +19,7 @@ export function createSubscribers(deps: SubscriberDependencies): readonly Subscr
   return [
     createCheckoutStarterSubscriber(deps),
     createRefundStarterSubscriber(deps),
+    createExpiryNotifierSubscriber(deps),
     createAnalyticsSubscriber(deps),
     createAuditSubscriber(deps),
     createWarehouseFeedSubscriber(deps),

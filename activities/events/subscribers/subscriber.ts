@@ -12,6 +12,8 @@ export interface Subscriber {
   readonly types: readonly EventType[];
   /** Where a new subscription starts to read. */
   readonly startsAt: 'beginning' | 'now';
+  /** True: no subscription is added for it; one that there is passes over every event. */
+  readonly isOff?: boolean;
   /** The most events per batch. */
   readonly maxBatch: number;
   /** Younger events wait, so that a batch fills up or an order has time to progress on its own. */

@@ -1,0 +1,487 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createApp } from '../../api/app.ts';
+import { storedKey } from '../../api/http/idempotency-key.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
+import { expireOrder } from '../../services/expire-order.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
+import { runRecovery } from '../../services/recovery.ts';
+import { apiOf, orderBody, placeOrder } from '../support/client.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { heldMugs, passDeadline, passLease } from '../support/orders.ts';
+import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { paymentEffects, useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
+
+const LOOK_UP = { provider: 'payments', operation: 'lookup' } as const;
+const VOID = { provider: 'payments', operation: 'void' } as const;
+const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
+/** The bank asks the shopper, and then authorizes; or declines all the same. */
+const CHALLENGED = 'pm_card_threeDSecure2Required';
+const CHALLENGED_THEN_DECLINED = 'pm_card_threeDSecureRequiredChargeDeclined';
+const EVERY_ORDER = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, recheckMs: 0 };
+
+const shop = useShop();
+
+const actionSchema = z.strictObject({
+  object: z.literal('payment_action'),
+  code: z.literal('payment_action_required'),
+  order_id: z.string().refine(isOrderId),
+  client_secret: z.string(),
+  next_action: z.looseObject({ type: z.literal('use_stripe_sdk') }),
+  expires_at: z.iso.datetime(),
+  total_minor: z.int(),
+  currency: z.literal('EUR'),
+});
+
+/** An order that waits for its shopper. */
+async function waitingOrder(changes: object = {}, key: string = randomUUID()) {
+  const response = await shop.place({ payment_method: CHALLENGED, ...changes }, key);
+  expect(response.status, await response.clone().text()).toBe(202);
+  const action = actionSchema.parse(await response.json());
+  const { order_id: id, client_secret: secret } = action;
+  return { id, key, secret, reference: secret.replace(/_secret_.*/, ''), action, response };
+}
+
+type Waiting = Awaited<ReturnType<typeof waitingOrder>>;
+
+/** What the shopper does on the page of the bank. */
+async function answer(
+  { reference }: Pick<Waiting, 'reference'>,
+  outcome: 'authenticated' | 'failed' = 'authenticated',
+): Promise<number> {
+  const url = `${shop.sandbox.url}/payments/intents/${reference}/challenge`;
+  return (await fetch(url, { method: 'POST', body: JSON.stringify({ outcome }) })).status;
+}
+
+const confirm = (id: string): Promise<Response> => shop.request('POST', `/v1/orders/${id}/confirm`);
+
+let sent = 0;
+/** The provider's webhook, whole, as it has the payment now. */
+async function webhook({ id, reference, secret }: Waiting, type: string): Promise<string> {
+  sent += 1;
+  const object = {
+    object: 'payment_intent',
+    id: reference,
+    client_secret: secret,
+    metadata: { order_id: id },
+  };
+  const eventId = `evt_action_${sent}`;
+  const response = await sendPaymentWebhook(shop, webhookPayload(eventId, type, object));
+  expect(response.status).toBe(200);
+  return eventId;
+}
+
+async function outcomeOf(eventId: string): Promise<string | null> {
+  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+  return (await shop.db.inboxMessage.findFirstOrThrow({ where: { id: eventId } })).outcome;
+}
+
+/** Our records of the order. */
+async function booksOf(id: string) {
+  const { status, payment, operations, events } = await shop.db.order.findUniqueOrThrow({
+    where: { id },
+    include: { payment: true, operations: true, events: { orderBy: { seq: 'asc' } } },
+  });
+  return {
+    order: status,
+    payment: payment?.status,
+    operations: operations.map(({ kind, state }) => `${kind} ${state}`).toSorted(),
+    events: events.map(({ type }) => type),
+  };
+}
+
+const PLACED = {
+  order: 'placed',
+  payment: 'authorized',
+  operations: ['authorize requested', 'authorize succeeded'],
+  events: ['order.created', 'order.payment_action_required', 'order.placed'],
+};
+/** Nothing was ever held; the payment was ended, so that its secret is of no use. */
+const ENDED = {
+  payment: 'declined',
+  operations: ['authorize refused', 'authorize requested', 'void refused', 'void requested'],
+};
+const EXPIRED = {
+  ...ENDED,
+  order: 'expired',
+  events: ['order.created', 'order.payment_action_required', 'order.expired'],
+};
+
+async function placedOnce(order: Waiting): Promise<void> {
+  expect(await booksOf(order.id)).toEqual(PLACED);
+  expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
+  await shop.services.starter.drain();
+  const starts = shop.checkouts.started.filter(({ orderId }) => orderId === order.id);
+  expect(starts).toHaveLength(1);
+  const replayed = await shop.place({ payment_method: CHALLENGED }, order.key);
+  expect([replayed.status, (await orderOf(replayed)).id]).toEqual([201, order.id]);
+}
+
+afterAll(() => expectInvariants(shop.db));
+
+describe('an order whose payment the shopper has to confirm', () => {
+  test('is answered with 202 and what the page needs, keeps its units, and starts nothing', async () => {
+    const held = await heldMugs(shop.db);
+    const { id, action, response } = await waitingOrder();
+    expect(response.headers.get('location')).toBe(`/v1/orders/${id}`);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(action).toMatchObject({ total_minor: 1_200, next_action: { type: 'use_stripe_sdk' } });
+    expect(Date.parse(action.expires_at) - Date.now()).toBeGreaterThan(14 * 60_000);
+    expect(Date.parse(action.expires_at) - Date.now()).toBeLessThan(16 * 60_000);
+    expect(await heldMugs(shop.db)).toBe(held + 1);
+    expect(await booksOf(id)).toEqual({
+      order: 'pending',
+      payment: 'requires_action',
+      operations: ['authorize requested'],
+      events: ['order.created', 'order.payment_action_required'],
+    });
+    expect(paymentEffects(shop, id)).toEqual({});
+    expect(shop.checkouts.started).toEqual([]);
+    const view = await shop.request('GET', `/v1/orders/${id}`);
+    expect(await view.json()).toMatchObject({
+      status: 'pending',
+      payment: { status: 'requires_action', action_expires_at: action.expires_at },
+    });
+  });
+
+  test('is told as it is by every repeat of the request, and by the confirmation', async () => {
+    const { id, key, action } = await waitingOrder();
+    for (const response of [
+      await shop.place({ payment_method: CHALLENGED }, key),
+      await confirm(id),
+      await shop.place({ payment_method: CHALLENGED }, key),
+    ]) {
+      expect([response.status, await response.json()]).toEqual([202, action]);
+    }
+    const other = await problemOf(await shop.place({ payment_method: 'pm_card_visa' }, key));
+    expect(other.code).toBe('idempotency_key_reused');
+    expect(paymentEffects(shop, id)).toEqual({});
+  });
+
+  test.each(['before', 'after'] as const)(
+    'is continued under the same payment after a crash %s the authorization',
+    async (when) => {
+      const key = `challenged-${when}`;
+      const { payments } = shop.gateways;
+      const dying: PaymentGateway = {
+        ...payments,
+        async authorize(request) {
+          if (when === 'after') await payments.authorize(request);
+          throw new Error('the process died');
+        },
+      };
+      const app = apiOf(createApp({ ...shop.services, payments: dying }));
+      const changes = { payment_method: CHALLENGED };
+      expect((await placeOrder(app, changes, { key })).status).toBe(500);
+      await passLease(shop.db, key);
+      const order = await waitingOrder({}, key);
+      expect(await answer(order)).toBe(200);
+      expect((await confirm(order.id)).status).toBe(200);
+      await placedOnce(order);
+    },
+  );
+
+  test('is recorded even when the response of the authorization is lost', async () => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+    const order = await waitingOrder();
+    expect(await booksOf(order.id)).toMatchObject({ payment: 'requires_action' });
+  });
+
+  test('may be paid in part with store credit, which comes back when it ends unpaid', async () => {
+    const email = `${randomUUID()}@example.com`;
+    const customer = { ...orderBody().customer, email };
+    const granted = await shop.db.customer.create({
+      data: { id: `cus_${randomUUID()}`, email, name: 'Ada Example' },
+    });
+    await shop.request('POST', `/v1/customers/${granted.id}/credit`, {
+      role: 'operator',
+      key: randomUUID(),
+      body: { amount_minor: 500, currency: 'EUR', reason: 'a gift' },
+    });
+    const balance = async () =>
+      (await shop.db.creditAccount.findFirstOrThrow({ where: { customerId: granted.id } }))
+        .balanceMinor;
+    const failed = await waitingOrder({ customer, credit_minor: 500 });
+    expect(await balance()).toEqual(0n);
+    await answer(failed, 'failed');
+    expect((await confirm(failed.id)).status).toBe(402);
+    expect(await balance()).toEqual(500n);
+    const order = await waitingOrder({ customer, credit_minor: 500 });
+    await answer(order);
+    expect((await confirm(order.id)).status).toBe(200);
+    const [effect] = shop.sandbox.ledgers.payments.effectsOf(order.id);
+    expect(effect).toMatchObject({ operation: 'authorize', amount_minor: 700 });
+    expect(await balance()).toEqual(0n);
+  });
+});
+
+describe('a confirmed payment', () => {
+  test('places the order when the storefront asks: 200 with the body that the key then gets with 201', async () => {
+    const order = await waitingOrder();
+    await answer(order);
+    const [first, second] = [await confirm(order.id), await confirm(order.id)];
+    expect([first.status, second.status]).toEqual([200, 200]);
+    const body = await first.text();
+    expect(await second.text()).toBe(body);
+    await placedOnce(order);
+    const replayed = await shop.place({ payment_method: CHALLENGED }, order.key);
+    expect(await replayed.text()).toBe(body);
+    const payment = await shop.db.payment.findUniqueOrThrow({ where: { orderId: order.id } });
+    expect(payment.captureBefore?.getTime()).toBeGreaterThan(Date.now() + 6 * 86_400_000);
+  });
+
+  test('places the order when only its webhook comes, however often', async () => {
+    const order = await waitingOrder();
+    await answer(order);
+    const events = [];
+    for (const _ of [1, 2, 3]) {
+      events.push(await webhook(order, 'payment_intent.amount_capturable_updated'));
+    }
+    await placedOnce(order);
+    for (const event of events) expect(await outcomeOf(event)).toBe('confirmed');
+    expect((await confirm(order.id)).status).toBe(200);
+  });
+
+  test('places the order by the look-up of recovery when nothing comes', async () => {
+    const order = await waitingOrder();
+    await answer(order);
+    await runRecovery(shop.services, { ...EVERY_ORDER, recheckMs: 3_600_000 });
+    expect((await booksOf(order.id)).order).toBe('pending');
+    expect((await runRecovery(shop.services, EVERY_ORDER)).settled).toBeGreaterThan(0);
+    await placedOnce(order);
+  });
+
+  test('places the order and voids nothing when only the sweep learns of it, after the deadline', async () => {
+    const order = await waitingOrder();
+    await answer(order);
+    await passDeadline(shop.db, order.id);
+    expect(await sweep(order.id)).toMatchObject({ kind: 'settled' });
+    expect(await booksOf(order.id)).toEqual(PLACED);
+    expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
+  });
+
+  test('places the order once when everybody learns of it at the same time', async () => {
+    for (const isOverdue of [false, true]) {
+      const order = await waitingOrder();
+      await answer(order);
+      if (isOverdue) await passDeadline(shop.db, order.id);
+      await Promise.all([
+        ...times(4, () => confirm(order.id)),
+        ...times(3, () => webhook(order, 'payment_intent.amount_capturable_updated')),
+        runRecovery(shop.services, EVERY_ORDER),
+        sweep(order.id),
+        shop.place({ payment_method: CHALLENGED }, order.key),
+      ]);
+      expect(await booksOf(order.id)).toEqual(PLACED);
+      expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
+      expect((await confirm(order.id)).status).toBe(200);
+    }
+  });
+});
+
+describe('a payment that the shopper could not confirm', () => {
+  test.each([
+    ['the shopper fails', CHALLENGED, 'failed', 'payment_intent_authentication_failure'],
+    ['the bank declines', CHALLENGED_THEN_DECLINED, 'authenticated', 'generic_decline'],
+  ] as const)(
+    'declines the order for good when %s, and the payment is ended',
+    async (_, card, outcome, code) => {
+      const held = await heldMugs(shop.db);
+      const order = await waitingOrder({ payment_method: card });
+      await answer(order, outcome);
+      const problem = await problemOf(await confirm(order.id));
+      expect(problem).toMatchObject({
+        status: 402,
+        code: 'payment_declined',
+        decline_code: code,
+      });
+      const replayed = await problemOf(await shop.place({ payment_method: card }, order.key));
+      expect(replayed).toEqual(problem);
+      expect(await booksOf(order.id)).toEqual({
+        ...ENDED,
+        order: 'declined',
+        events: ['order.created', 'order.payment_action_required', 'order.declined'],
+      });
+      expect(await heldMugs(shop.db)).toBe(held);
+      expect(await answer(order)).toBe(400);
+      const found = await shop.gateways.payments.lookUpReference(order.reference);
+      expect(found).toMatchObject({ payment: { state: 'voided' } });
+    },
+  );
+
+  test('declines the order when only its webhook comes', async () => {
+    const order = await waitingOrder();
+    await answer(order, 'failed');
+    const failed = await webhook(order, 'payment_intent.payment_failed');
+    expect((await booksOf(order.id)).order).toBe('declined');
+    const canceled = await webhook(order, 'payment_intent.canceled');
+    expect([await outcomeOf(failed), await outcomeOf(canceled)]).toEqual([
+      'confirmed',
+      'confirmed',
+    ]);
+    expect((await confirm(order.id)).status).toBe(402);
+  });
+
+  test('stays declined when the response of its void is lost and the deadline passes meanwhile', async () => {
+    const order = await waitingOrder();
+    await answer(order, 'failed');
+    shop.sandbox.faults.set(VOID, { mode: 'answer_lost', times: 1 });
+    expect((await confirm(order.id)).status).toBe(503);
+    expect((await booksOf(order.id)).order).toBe('pending');
+    await passDeadline(shop.db, order.id);
+    expect((await confirm(order.id)).status).toBe(402);
+    expect((await booksOf(order.id)).events.at(-1)).toBe('order.declined');
+  });
+});
+
+describe('a payment that the shopper did not confirm in time', () => {
+  test('is ended and the order expires: 409 for the confirmation and for the key', async () => {
+    const held = await heldMugs(shop.db);
+    const order = await waitingOrder();
+    await passDeadline(shop.db, order.id);
+    expect(await sweep(order.id)).toMatchObject({ kind: 'settled' });
+    expect(await booksOf(order.id)).toEqual(EXPIRED);
+    expect(await heldMugs(shop.db)).toBe(held);
+    expect(paymentEffects(shop, order.id)).toEqual({});
+    expect(await answer(order)).toBe(400);
+    for (const response of [
+      await confirm(order.id),
+      await shop.place({ payment_method: CHALLENGED }, order.key),
+    ]) {
+      const expired = { status: 409, code: 'order_expired', order_id: order.id };
+      expect(await problemOf(response)).toMatchObject(expired);
+    }
+    const event = await shop.db.event.findFirstOrThrow({
+      where: { orderId: order.id, type: 'order.expired' },
+    });
+    expect(event.data).toEqual({ cause: 'payment_action' });
+  });
+
+  test('is ended by whoever asks first after the deadline', async () => {
+    const [asked, recovered] = [await waitingOrder(), await waitingOrder()];
+    for (const { id } of [asked, recovered]) await passDeadline(shop.db, id);
+    expect((await problemOf(await confirm(asked.id))).code).toBe('order_expired');
+    await runRecovery(shop.services, { ...EVERY_ORDER, expiryGraceMs: 3_600_001 });
+    for (const { id } of [asked, recovered]) expect(await booksOf(id)).toEqual(EXPIRED);
+  });
+
+  test('is voided when the shopper confirms it while it is being ended', async () => {
+    const order = await waitingOrder();
+    await passDeadline(shop.db, order.id);
+    const { payments } = shop.gateways;
+    const raced: PaymentGateway = {
+      ...payments,
+      async voidAuthorization(request) {
+        expect(await answer(order)).toBe(200);
+        expect((await confirm(order.id)).status).toBe(409);
+        return payments.voidAuthorization(request);
+      },
+    };
+    await sweep(order.id, raced);
+    expect(await booksOf(order.id)).toEqual({
+      order: 'expired',
+      payment: 'voided',
+      operations: [
+        'authorize requested',
+        'authorize succeeded',
+        'void requested',
+        'void succeeded',
+      ],
+      events: EXPIRED.events,
+    });
+    expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1, void: 1 });
+  });
+
+  test('ends in exactly one of placed and expired when it is confirmed at its deadline', async () => {
+    for (const _ of times(6, () => undefined)) {
+      const order = await waitingOrder();
+      await passDeadline(shop.db, order.id);
+      await Promise.all([answer(order), sweep(order.id), confirm(order.id), confirm(order.id)]);
+      await confirm(order.id);
+      const effects = paymentEffects(shop, order.id);
+      const { order: status } = await booksOf(order.id);
+      if (status === 'placed') expect(effects).toEqual({ authorize: 1 });
+      else expect([status, effects['authorize'] ?? 0]).toEqual(['expired', effects['void'] ?? 0]);
+    }
+  });
+});
+
+describe('without the payment provider', () => {
+  test('nothing changes: 503 for the confirmation and for the key, and the next call settles', async () => {
+    const order = await waitingOrder();
+    await answer(order);
+    shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
+    for (const response of [
+      await confirm(order.id),
+      await shop.place({ payment_method: CHALLENGED }, order.key),
+    ]) {
+      expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(await problemOf(response)).toMatchObject({ code: 'payment_unavailable' });
+    }
+    const event = await webhook(order, 'payment_intent.amount_capturable_updated');
+    expect(await outcomeOf(event)).toBeNull();
+    await passDeadline(shop.db, order.id);
+    expect(await sweep(order.id)).toMatchObject({ kind: 'later' });
+    expect((await booksOf(order.id)).order).toBe('pending');
+    shop.sandbox.faults.clear();
+    expect((await confirm(order.id)).status).toBe(200);
+    await placedOnce(order);
+  });
+});
+
+describe('the confirmation', () => {
+  test('of an order that never waited gives its outcome', async () => {
+    const placed = await shop.place();
+    const { id } = await orderOf(placed.clone());
+    const confirmed = await confirm(id);
+    expect([confirmed.status, await confirmed.text()]).toEqual([200, await placed.text()]);
+  });
+
+  test('of no order is 404', async () => {
+    const missing = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
+    expect((await problemOf(await confirm(missing))).code).toBe('order_not_found');
+  });
+});
+
+test('the secret of a payment is in no table, no log line and nothing that Temporal is given', async () => {
+  const order = await waitingOrder();
+  await webhook(order, 'payment_intent.requires_action');
+  await confirm(order.id);
+  await answer(order);
+  await webhook(order, 'payment_intent.amount_capturable_updated');
+  await shop.place({ payment_method: CHALLENGED }, order.key);
+  await shop.services.starter.drain();
+  const tables = await shop.db.$queryRaw<{ name: string }[]>`
+    SELECT relname AS name FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`;
+  expect(tables.length).toBeGreaterThan(30);
+  const stored: string[] = [];
+  for (const { name } of tables) {
+    const rows = await shop.db.$queryRawUnsafe<{ row: string }[]>(
+      `SELECT t::text || encode(COALESCE(to_jsonb(t) ->> 'body', '')::bytea, 'escape') AS row
+        FROM "${name}" t`,
+    );
+    stored.push(...rows.map(({ row }) => row));
+  }
+  const bodies = await shop.db.inboxMessage.findMany({ where: { orderId: order.id } });
+  const raw = bodies.map(({ body }) => Buffer.from(body ?? '').toString());
+  expect(raw.join()).toContain('not kept');
+  const key = await shop.db.idempotencyKey.findFirstOrThrow({
+    where: { key: storedKey(order.key) },
+  });
+  expect(stored.join('\n')).toContain(key.key);
+  const everything = [...stored, ...raw, ...shop.logged, JSON.stringify(shop.checkouts)];
+  expect(everything.filter((text) => text.includes(order.secret))).toEqual([]);
+});
+
+/** What the sweep does with the order. */
+async function sweep(id: OrderId, payments: PaymentGateway = shop.gateways.payments) {
+  const order = await findOrder(shop.db, id);
+  if (order === null) throw new Error(`no order ${id}`);
+  return expireOrder({ ...shop.services, payments }, order);
+}
