@@ -72,9 +72,9 @@ export async function writeVoided(
     await writeNothingVoided(tx, order, reference);
     return;
   }
-  await writeVoid(tx, order, { reference, state: 'requested', detail: null });
   await settleAuthorization(tx, order, { state: 'succeeded', reference, code: null });
   await tx.payment.update({ where: { orderId: order.id }, data: { status: 'voided' } });
+  await writeVoid(tx, order, { reference, state: 'requested', detail: null });
   await writeVoid(tx, order, { reference, state: 'succeeded', detail: null });
 }
 

@@ -89,6 +89,7 @@ function refundOf(order: Order, amountMinor: number, creditMinor = 0): Refund {
 function everyEmail(order: Order, shop = SHOP): Promise<readonly Email[]> {
   const occasions: readonly Occasion[] = [
     { kind: 'confirmed' },
+    { kind: 'expired' },
     { kind: 'shipped', shipment: shipmentOf(order) },
     { kind: 'shipped', shipment: null },
     { kind: 'refunded', refund: refundOf(order, order.totalMinor) },

@@ -5,6 +5,7 @@ import { createApp } from '../../api/app.ts';
 import { storedKey } from '../../api/http/idempotency-key.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
+import { newId } from '../../prisma/client/ids.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
@@ -196,7 +197,7 @@ describe('an order whose payment the shopper has to confirm', () => {
     const email = `${randomUUID()}@example.com`;
     const customer = { ...orderBody().customer, email };
     const granted = await shop.db.customer.create({
-      data: { id: `cus_${randomUUID()}`, email, name: 'Ada Example' },
+      data: { id: newId('customer'), email, name: 'Ada Example' },
     });
     await shop.request('POST', `/v1/customers/${granted.id}/credit`, {
       role: 'operator',
@@ -398,7 +399,7 @@ describe('a payment that the shopper did not confirm in time', () => {
   });
 
   test('ends in exactly one of placed and expired when it is confirmed at its deadline', async () => {
-    for (const _ of times(6, () => undefined)) {
+    for (const _ of times(4, () => undefined)) {
       const order = await waitingOrder();
       await passDeadline(shop.db, order.id);
       await Promise.all([answer(order), sweep(order.id), confirm(order.id), confirm(order.id)]);

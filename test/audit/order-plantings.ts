@@ -118,6 +118,22 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'money_matches_status',
+    what: 'an expired order that waits for its shopper',
+    statements: [
+      `UPDATE payments SET status = 'requires_action' WHERE order_id = ':expiredUnconfirmed'`,
+    ],
+  },
+  {
+    invariant: 'payment_summary',
+    what: 'a payment that was authorized and waits for its shopper',
+    statements: [
+      `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+       SELECT order_id, key, kind, 'succeeded', amount_minor, currency FROM payment_operations
+       WHERE order_id = ':waitingForShopper'`,
+    ],
+  },
+  {
     invariant: 'payment_summary',
     what: 'a payment without its operation',
     statements: [

@@ -28,7 +28,11 @@ import { recordAction } from '../../prisma/access/operator-actions.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
 import * as attention from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
-import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
+import {
+  recordActionRequired,
+  recordDeclined,
+  recordPlaced,
+} from '../../prisma/orders/settle-order.ts';
 import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted } from '../../prisma/payments/refunds.ts';
@@ -60,6 +64,8 @@ export const SCENARIOS = [
   'declined',
   'expired',
   'expiredAfterAuthorization',
+  'waitingForShopper',
+  'expiredUnconfirmed',
   'placed',
   'reserved',
   'paid',
@@ -131,6 +137,8 @@ async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
     declined: declined.id,
     expired: expired.id,
     expiredAfterAuthorization: expiredLate.id,
+    waitingForShopper: (await unconfirmed(shop)).id,
+    expiredUnconfirmed: await expiredUnconfirmed(shop),
     placed: (await to('placed')).id,
     reserved: (await to('reserved')).id,
     paid: paid.id,
@@ -148,6 +156,20 @@ async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
     refundedAndReleasedManually: await compensatedManually(shop),
     ...(await writeCreditOrders(shop)),
   };
+}
+
+/** The shopper has to confirm the payment. */
+async function unconfirmed({ db, open }: SeededDatabase): Promise<Order> {
+  const order = await open();
+  await recordActionRequired(db, order, { reference: `pi_${order.id}`, minutes: 15 });
+  return order;
+}
+
+async function expiredUnconfirmed(shop: SeededDatabase): Promise<OrderId> {
+  const order = await unconfirmed(shop);
+  const ended = { reference: `pi_${order.id}`, wasAuthorized: false };
+  await recordExpired(shop.db, order, ended, 'payment_action');
+  return order.id;
 }
 
 /** An order of two SKUs, as far as the given status; its workflow is known to run. */

@@ -133,17 +133,34 @@ describe('an inconclusive response', () => {
   });
 });
 
-describe('a declined authorization', () => {
-  test('a required shopper authentication is a decline with code authentication_required', async () => {
-    const intent = { id: 'pi_1', status: 'requires_action', last_payment_error: null };
+describe('a payment that the shopper has to confirm', () => {
+  const waiting = { ...INTENT, status: 'requires_action', last_payment_error: null };
+  const next_action = { type: 'use_stripe_sdk', use_stripe_sdk: { anything: ['of', 'Stripe'] } };
+
+  test('is told with its secret and the next action as the provider has them', async () => {
+    const intent = { ...waiting, client_secret: 'pi_1_secret_x', next_action };
     const gateway = await gatewayTo((_, response) => respond(response, 200, intent));
-    expect(await gateway.authorize(authorization())).toEqual({
-      kind: 'declined',
-      code: 'authentication_required',
-      reference: 'pi_1',
-    });
+    const action = { clientSecret: 'pi_1_secret_x', nextAction: next_action };
+    const outcome = { kind: 'action_required', reference: 'pi_1', action };
+    expect(await gateway.authorize(authorization())).toEqual(outcome);
+    const found = await gateway.lookUpReference('pi_1');
+    expect(found).toMatchObject({ payment: { state: 'action_required', action } });
   });
 
+  test.each([
+    ['a secret', { client_secret: null, next_action }],
+    ['a next action', { client_secret: 'pi_1_secret_x', next_action: null }],
+  ])('is not understood without %s', async (_, missing) => {
+    const gateway = await gatewayTo((_, response) =>
+      respond(response, 200, { ...waiting, ...missing }),
+    );
+    const outcome = { kind: 'unknown', notUnderstood: true };
+    expect(await gateway.authorize(authorization())).toMatchObject(outcome);
+    expect(await gateway.lookUpReference('pi_1')).toMatchObject(outcome);
+  });
+});
+
+describe('a declined authorization', () => {
   test('an amount below the provider’s minimum is a decline, and a malformed request is refused with its code', async () => {
     const refuseWith = (error: object) =>
       gatewayTo((_, response) =>

@@ -106,6 +106,25 @@ describe('settling', () => {
     expect(await gateway.capture(request('capture'))).toEqual({ kind: 'refused', code });
   });
 
+  test('a void says whether there was an authorization, also when it is repeated without its key', async () => {
+    const gateway = gatewayOf();
+    const { orderId, request } = await held(gateway);
+    const waitingId = newOrderId();
+    const card = 'pm_card_threeDSecure2Required';
+    const asked = await gateway.authorize(authorization(waitingId, card));
+    if (asked.kind !== 'action_required') throw new Error(asked.kind);
+    const waiting = { ...request('void'), orderId: waitingId, reference: asked.reference };
+    for (const suffix of ['', '', '/later']) {
+      const voided = { ...request('void'), key: `${orderId}/void${suffix}` };
+      const outcome = { kind: 'done', wasAuthorized: true };
+      expect(await gateway.voidAuthorization(voided)).toMatchObject(outcome);
+      const ended = { ...waiting, key: `${waitingId}/void${suffix}` };
+      const nothing = { kind: 'done', reference: asked.reference, wasAuthorized: false };
+      expect(await gateway.voidAuthorization(ended)).toEqual(nothing);
+    }
+    expect([effectsOf(orderId), effectsOf(waitingId)]).toEqual([['authorize', 'void'], []]);
+  });
+
   test('the void of captured money is refused as already_captured', async () => {
     const gateway = gatewayOf();
     const { request } = await held(gateway);

@@ -65,6 +65,13 @@ describe('payments', () => {
     expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', constraint });
   });
 
+  test('the payments table refuses a payment to be confirmed of which the provider knows nothing', async () => {
+    const sql = `UPDATE payments SET status = 'requires_action', provider_reference = NULL
+      WHERE order_id = $1`;
+    const constraint = 'payments_action_has_reference';
+    expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', constraint });
+  });
+
   test('the database refuses a second payment for an order', async () => {
     const sql = `INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
       VALUES ('pay_second', $1, 'authorizing', 1, 'EUR', 'pm')`;

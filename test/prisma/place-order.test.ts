@@ -1,14 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
-import { recordVoidRequested } from '../../prisma/orders/voids.ts';
+import { findPaymentWait } from '../../prisma/orders/payment-actions.ts';
+import { findUnfinishedVoid, recordVoidRequested } from '../../prisma/orders/voids.ts';
 import { readKeyState } from '../../prisma/access/idempotency.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
 import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
+import type { Order } from '../../domain/order.ts';
+import {
+  recordActionRequired,
+  recordDeclined,
+  recordPlaced,
+} from '../../prisma/orders/settle-order.ts';
+import { times } from '../support/times.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import {
   claimOf,
@@ -166,6 +173,39 @@ describe('settling an order', () => {
       declineCode: 'insufficient_funds',
     });
     expect(await findStock(shop.db, sku)).toMatchObject({ held: 0 });
+  });
+
+  test('a declined order whose payment was authorized meanwhile has it voided', async () => {
+    const order = await shop.open();
+    const reference = `pi_${order.id}`;
+    await recordActionRequired(shop.db, order, { reference, minutes: 15 });
+    const request = { reference, declineCode: 'generic_decline' };
+    expect(await recordVoidRequested(shop.db, order, request)).toEqual(request);
+    // The first reason stands.
+    const later = { reference, declineCode: null };
+    expect(await recordVoidRequested(shop.db, order, later)).toEqual(request);
+    expect(await findUnfinishedVoid(shop.db, order.id)).toEqual(request);
+    const voided = { reference, wasAuthorized: true };
+    const declined = { code: 'generic_decline', reference, response: RESPONSE, voided };
+    expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'settled' });
+    expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'declined' });
+    expect(await findPayment(shop.db, order.id)).toMatchObject({ status: 'voided' });
+    expect(await findUnfinishedVoid(shop.db, order.id)).toBeNull();
+  });
+
+  test('an order waits for its shopper once, and not after it was settled or is being voided', async () => {
+    const [waiting, placed, voided] = [await shop.open(), await shop.open(), await shop.open()];
+    const wait = (order: Order) =>
+      recordActionRequired(shop.db, order, { reference: `pi_${order.id}`, minutes: 15 });
+    const expected = expect.objectContaining({ expiresAt: expect.stringMatching(/Z$/) });
+    const outcomes = await Promise.all(times(5, () => wait(waiting)));
+    expect(outcomes.filter((outcome) => outcome !== null)).toEqual([expected]);
+    const held = { reference: `pi_${placed.id}`, response: () => RESPONSE };
+    await recordPlaced(shop.db, placed, held);
+    await recordVoidRequested(shop.db, voided, { ...VOID, reference: `pi_${voided.id}` });
+    expect([await wait(placed), await wait(voided)]).toEqual([null, null]);
+    const found = await findPaymentWait(shop.db, waiting.id);
+    expect(found).toMatchObject({ reference: `pi_${waiting.id}`, isOverdue: false });
   });
 
   test('exactly one of a concurrent place, decline and expire takes effect, and the records agree', async () => {
