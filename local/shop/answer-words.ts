@@ -34,6 +34,7 @@ export function problemIn({ status, body }: Pick<Answer, 'status' | 'body'>): Ap
 }
 
 const DECLINES: Readonly<Record<string, string>> = {
+  payment_intent_authentication_failure: 'It was not confirmed with your bank.',
   insufficient_funds: 'Your bank says that there is not enough money on this card.',
   expired_card: 'This card has expired.',
 };
@@ -91,17 +92,7 @@ export function answerInWords(answer: Answer, nameOf: (sku: string) => string): 
       code: 'no response',
     };
   }
-  if (status === 201) {
-    return {
-      tone: 'good',
-      title: replayed ? 'Thank you! It is the same order' : 'Thank you! Your order is placed',
-      text: replayed
-        ? 'The same press arrived before. You get the same answer, and one order.'
-        : 'The units are yours and your bank holds the money. We send a mail when it is on its way.',
-      mayRepeat: false,
-      code: replayed ? '201, the stored response' : '201 order placed',
-    };
-  }
+  if (status < 300) return acceptedInWords(status, replayed);
   const problem = problemIn(answer);
   const [title, text] = wordsOf(status, problem, nameOf);
   const mayRepeat = problem?.retryable === true || status >= 500;
@@ -113,6 +104,35 @@ export function answerInWords(answer: Answer, nameOf: (sku: string) => string): 
     mayRepeat,
     code: `${status} ${problem?.code ?? ''}`.trim(),
   };
+}
+
+const HELD =
+  'The units are yours and your bank holds the money. We send a mail when it is on its way.';
+
+/** 201: placed. 202: the shopper has to confirm it at the bank. 200: and has done so. */
+function acceptedInWords(status: number, replayed: boolean): Told {
+  if (status === 202) {
+    return {
+      tone: 'wait',
+      title: 'Your bank asks you to confirm',
+      text: 'The units are held for you meanwhile, and nothing is charged.',
+      mayRepeat: false,
+      code: '202 payment_action_required',
+    };
+  }
+  const told = { tone: 'good', mayRepeat: false } as const;
+  if (status === 200) {
+    const title = 'Thank you! It is confirmed, and your order is placed';
+    return { ...told, title, text: HELD, code: '200 order placed' };
+  }
+  return replayed
+    ? {
+        ...told,
+        title: 'Thank you! It is the same order',
+        text: 'The same press arrived before. You get the same answer, and one order.',
+        code: '201, the stored response',
+      }
+    : { ...told, title: 'Thank you! Your order is placed', text: HELD, code: '201 order placed' };
 }
 
 /** Why an order was not cancelled, in words. */

@@ -51,9 +51,21 @@ const orderSchema = z.object({
       name: z.string(),
       quantity: z.number(),
       unit_price_minor: z.number(),
+      /** Fewer than ordered: the warehouse has no more. Null: all. */
+      reserved_quantity: z.number().nullish(),
     }),
   ),
   adjustments: z.array(adjustmentSchema),
+  payment: z
+    .object({
+      status: z.string(),
+      captured_minor: z.number(),
+      /** Until when the shopper can confirm it at the bank. */
+      action_expires_at: z.string().nullish(),
+    })
+    .nullable(),
+  credit_minor: z.number(),
+  refunds: z.array(z.object({ id: z.string(), status: z.string(), amount_minor: z.number() })),
   customer: z.object({ name: z.string(), email: z.string() }),
   created_at: z.string(),
 });
@@ -85,6 +97,8 @@ export interface PlaceOrder extends Cart {
   };
   readonly shipping_address: Readonly<Record<'line1' | 'city' | 'postal_code' | 'country', string>>;
   readonly payment_method: string;
+  /** Left out: all or nothing. */
+  readonly fulfillment?: 'ship_available';
   readonly expected_total_minor: number;
   readonly quote?: string;
 }
@@ -101,6 +115,8 @@ export interface ShopApi {
   /** What the cart costs, and what is wrong with it. Rejects with ApiUnavailable. */
   quote(cart: Cart): Promise<Quote>;
   place(order: PlaceOrder, key: string): Promise<Answer>;
+  /** What became of the payment that the shopper was to confirm at the bank. */
+  confirm(id: string): Promise<Answer>;
   cancel(id: string, key: string): Promise<Answer>;
 }
 
@@ -145,6 +161,7 @@ export function createShopApi(options: ConnectionOptions): ShopApi {
       throw new ApiUnavailable(`POST /v1/quotes was answered with ${status}`);
     },
     place: (order, key) => write('/v1/orders', key, order),
+    confirm: (id) => write(`${orderPath(id)}/confirm`, randomUUID()),
     cancel: (id, key) => write(`${orderPath(id)}/cancel`, key, {}),
   };
 }

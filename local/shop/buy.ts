@@ -2,10 +2,14 @@
 import type { ShopApi } from './api.ts';
 import type { ArmedAt } from './offers.ts';
 import type { Providers } from './providers.ts';
-import { orderIdOf, type Purchase, type Purchases, type TimedAnswer } from './purchases.ts';
-
-/** Of one order, the newest ones. */
-const MAX_ANSWERS = 10;
+import {
+  orderIdOf,
+  withAnswers,
+  type Purchase,
+  type Purchases,
+  type TimedAnswer,
+} from './purchases.ts';
+import { makeShort } from './shortage.ts';
 
 export interface BuyDeps {
   readonly api: ShopApi;
@@ -17,6 +21,7 @@ export interface Press {
   readonly purchase: Omit<Purchase, 'answers' | 'atMs'>;
   readonly presses: number;
   readonly faults: readonly ArmedAt[];
+  readonly isShort: boolean;
   /** False: the faults are armed for as often as one order meets them. */
   readonly isLasting: boolean;
 }
@@ -31,9 +36,12 @@ export async function buy(deps: BuyDeps, press: Press): Promise<Purchase> {
     const { times, ...lasting } = fault;
     providers.faults.set(place, press.isLasting ? lasting : { ...lasting, times });
   }
+  const restock = press.isShort ? makeShort(providers, press.purchase.order) : () => {};
   const purchase = await send(deps, { ...press.purchase, atMs: Date.now(), answers: [] }, press);
   const mayFollow = purchase.answers.some(({ status }) => status === null || status >= 500);
-  if (!press.isLasting && orderIdOf(purchase) === null && !mayFollow) {
+  if (orderIdOf(purchase) !== null || mayFollow) return purchase;
+  restock();
+  if (!press.isLasting) {
     for (const { place } of press.faults) providers.faults.remove(place);
   }
   return purchase;
@@ -55,8 +63,15 @@ async function send(
       return { ...(await api.place(purchase.order, purchase.key)), sentAtMs };
     }),
   );
-  const earlier = purchases.find(purchase.key)?.answers ?? purchase.answers;
-  const known = { ...purchase, answers: [...earlier, ...answers].slice(-MAX_ANSWERS) };
+  const known = withAnswers(purchases.find(purchase.key) ?? purchase, answers);
   purchases.put(known);
   return known;
+}
+
+/** Asks what became of the payment that the shopper confirmed at the bank, and remembers the answer. */
+export async function confirm({ api, purchases }: BuyDeps, orderId: string): Promise<void> {
+  const sentAtMs = Date.now();
+  const answer = { ...(await api.confirm(orderId)), sentAtMs };
+  const purchase = purchases.ofOrder(orderId);
+  if (purchase !== undefined) purchases.put(withAnswers(purchase, [answer]));
 }

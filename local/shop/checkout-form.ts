@@ -7,7 +7,7 @@ import type { Cart, PlaceOrder } from './api.ts';
 import type { Answer } from './connection.ts';
 import type { BasketLine } from './basket.ts';
 import { shippingOf } from './shipping.ts';
-import { CARDS, TROUBLES, type Card, type Trouble } from './offers.ts';
+import { CARDS, NO_TROUBLE, TROUBLES, type Card, type Trouble } from './offers.ts';
 
 const field = z.string().trim().max(200).default('');
 
@@ -25,6 +25,7 @@ const formSchema = z.object({
   language: z.enum(LANGUAGES),
   /** A box that is not ticked is not sent. */
   sms_consent: z.literal('yes').optional(),
+  fulfillment: z.literal('ship_available').optional(),
   card: z.string(),
   trouble: z.string(),
   lasts: z.enum(['order', 'always']),
@@ -49,7 +50,7 @@ export function newForm(language: Language): CheckoutForm {
     country: 'GB',
     language,
     card: 'accepted',
-    trouble: 'none',
+    trouble: NO_TROUBLE,
     lasts: 'order',
     total_minor: 0,
     quote: '',
@@ -73,7 +74,7 @@ export function requestOf(
   lines: readonly BasketLine[],
 ): PlaceOrder {
   const { name, email, phone, language, sms_consent: smsConsent } = form;
-  const { line1, postal_code, city, country, total_minor, quote } = form;
+  const { line1, postal_code, city, country, fulfillment, total_minor, quote } = form;
   return {
     customer: {
       name,
@@ -85,6 +86,7 @@ export function requestOf(
     shipping_address: { line1, postal_code, city, country: country.toUpperCase() },
     ...cartOf(lines),
     payment_method: card.method,
+    ...(fulfillment !== undefined && { fulfillment }),
     expected_total_minor: total_minor,
     ...(quote !== '' && { quote }),
   };

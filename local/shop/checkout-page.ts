@@ -125,6 +125,15 @@ function addressPart(form: CheckoutForm, errors: CheckoutPage['errors']): Html {
       />
       Send me an SMS when it is shipped
     </label>
+    <label>
+      <input
+        type="checkbox"
+        name="fulfillment"
+        value="ship_available"
+        ${form.fulfillment === 'ship_available' && html`checked`}
+      />
+      If something is missing, send what is there
+    </label>
   </fieldset>`;
 }
 

@@ -10,6 +10,7 @@ import { cartOf, fieldErrors, newForm, readForm, requestOf } from './checkout-fo
 import { checkoutPage, type CheckoutPage } from './checkout-page.ts';
 import { offerTo } from './currency.ts';
 import type { ShopDeps } from './dependencies.ts';
+import { NO_TROUBLE } from './offers.ts';
 import { orderIdOf } from './purchases.ts';
 
 export function checkoutRoutes(deps: ShopDeps): Hono {
@@ -28,10 +29,14 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
       purchase: {
         key: form.key,
         order: requestOf(form, card, lines),
-        trouble: [card, trouble].flatMap(({ name, faults }) => (faults.length > 0 ? [name] : [])),
+        trouble: [
+          ...(card.faults.length > 0 ? [card.name] : []),
+          ...(trouble.id === NO_TROUBLE ? [] : [trouble.name]),
+        ],
       },
       presses: form.presses,
       faults: [...card.faults, ...trouble.faults],
+      isShort: trouble.isShort ?? false,
       isLasting: form.lasts === 'always',
     });
     if (orderIdOf(purchase) !== null) writeBasket(c, {});

@@ -28,7 +28,7 @@ export interface ConnectionOptions {
 export interface Connection {
   /** Null where there is nothing (404). Rejects with ApiUnavailable. */
   read<T>(path: string, schema: z.ZodType<T>): Promise<T | null>;
-  write(path: string, key: string, body: object): Promise<Answer>;
+  write(path: string, key: string, body?: object): Promise<Answer>;
   /** The data of each server-sent event. Rejects with ApiUnavailable. */
   stream(path: string, signal: AbortSignal): AsyncIterable<unknown>;
 }
@@ -76,12 +76,12 @@ async function write(
     authorization,
     key,
     body,
-  }: { readonly authorization: string; readonly key: string; readonly body: object },
+  }: { readonly authorization: string; readonly key: string; readonly body: object | undefined },
 ): Promise<Answer> {
   const startedMs = performance.now();
   const headers = {
     authorization,
-    'content-type': 'application/json',
+    ...(body !== undefined && { 'content-type': 'application/json' }),
     'idempotency-key': key,
     // Every step of the checkout with its duration and attempts in Temporal's Web UI.
     prefer: 'inspectable',
@@ -89,8 +89,8 @@ async function write(
   const signal = AbortSignal.timeout(WRITE_TIMEOUT_MS);
   const afterMs = (): number => Math.round(performance.now() - startedMs);
   try {
-    const request = { method: 'POST', headers, body: JSON.stringify(body), signal };
-    const response = await fetch(url, request);
+    const sent = body === undefined ? null : JSON.stringify(body);
+    const response = await fetch(url, { method: 'POST', headers, body: sent, signal });
     const text = await response.text();
     const retryAfter = response.headers.get('retry-after');
     return {

@@ -1,5 +1,5 @@
 /** What goes on behind the answer, in words: the events of an order, and the calls at its providers. */
-import type { TimelineEntry } from './api.ts';
+import type { Order, TimelineEntry } from './api.ts';
 import type { Call } from './providers.ts';
 
 export type Tone = 'done' | 'failed' | 'compensated' | 'waits' | 'plain';
@@ -11,6 +11,7 @@ export interface Words {
 
 const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.created': ['Order opened, units set aside', 'plain'],
+  'order.payment_action_required': ['The bank asks the shopper to confirm', 'waits'],
   'order.placed': ['Payment authorized, order recorded', 'done'],
   'order.declined': ['Declined; the units are free again', 'failed'],
   'order.expired': ['Expired; the units are free again', 'failed'],
@@ -38,6 +39,11 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'refund.succeeded': ['The refund is done', 'compensated'],
   'refund.failed': ['The refund failed', 'failed'],
   'refund.needs_attention': ['The refund waits for a person', 'failed'],
+  'payment.disputed': ['The cardholder disputes the payment', 'failed'],
+  'payment.dispute_closed': ['The dispute is closed', 'plain'],
+  'payment.fraud_warning': ['The card network warns of fraud', 'failed'],
+  'payment.review_opened': ['The payment provider reviews the payment', 'waits'],
+  'payment.review_closed': ['The review is closed', 'plain'],
 };
 
 /** The same about a text message. */
@@ -56,9 +62,13 @@ const CANCEL_REASONS: Readonly<Record<string, string>> = {
   authorization_expiring: 'the authorization expires',
 };
 
+/** Of an order that is pending because its shopper has to act. */
+const PAYMENT_ACTION = 'payment_action';
+
 /** The status that an event leaves the order in; undefined where it changes none. */
 const STATUSES: Readonly<Record<string, string>> = {
   'order.created': 'pending',
+  'order.payment_action_required': PAYMENT_ACTION,
   'order.placed': 'placed',
   'order.declined': 'declined',
   'order.expired': 'expired',
@@ -83,6 +93,8 @@ function detailOf(type: string, data: TimelineEntry['data']): string {
   switch (type) {
     case 'order.cancelling':
       return CANCEL_REASONS[String(data['reason'])] ?? String(data['reason']);
+    case 'order.reserved':
+      return Array.isArray(data['lines']) ? 'only a part of them is there' : '';
     case 'order.shipped':
       return `${String(data['carrier'])}, tracking number ${String(data['tracking_number'])}`;
     case 'order.customer_notified':
@@ -93,7 +105,13 @@ function detailOf(type: string, data: TimelineEntry['data']): string {
   }
 }
 
-/** The status after these events. */
+/** The status of the order as the shop tells it. */
+export function statusOf({ status, payment }: Pick<Order, 'status' | 'payment'>): string {
+  const isWaiting = status === 'pending' && payment?.status === 'requires_action';
+  return isWaiting ? PAYMENT_ACTION : status;
+}
+
+/** The same after these events. */
 export function statusAfter(events: readonly Pick<TimelineEntry, 'type'>[]): string {
   const known = events.flatMap(({ type }) => STATUSES[type] ?? []);
   return known.at(-1) ?? 'pending';
@@ -101,6 +119,7 @@ export function statusAfter(events: readonly Pick<TimelineEntry, 'type'>[]): str
 
 const STATUS_WORDS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   pending: ['being placed', 'waits'],
+  [PAYMENT_ACTION]: ['waiting for you to confirm with your bank', 'waits'],
   placed: ['placed', 'waits'],
   reserved: ['goods reserved', 'waits'],
   paid: ['paid', 'waits'],
@@ -116,6 +135,11 @@ const STATUS_WORDS: Readonly<Record<string, readonly [text: string, tone: Tone]>
 export function statusInWords(status: string): Words {
   const [text, tone] = STATUS_WORDS[status] ?? [status, 'plain'];
   return { text, tone };
+}
+
+/** True while the shopper has to act. */
+export function waitsForShopper(status: string): boolean {
+  return status === PAYMENT_ACTION;
 }
 
 /** Statuses after which the order only changes when somebody acts, and mails follow within seconds. */

@@ -10,8 +10,9 @@ import { faultBanner, type Html, type Site } from '../web/page.ts';
 import type { ShopApi, TimelineEntry } from './api.ts';
 import { ApiUnavailable } from './connection.ts';
 import { rowsOf, type Behind } from './behind.ts';
-import { hasEnded, statusAfter } from './event-words.ts';
+import { hasEnded, statusAfter, waitsForShopper } from './event-words.ts';
 import { statusPart } from './order-page.ts';
+import { summaryPart } from './order-summary.ts';
 import type { Providers } from './providers.ts';
 
 export interface LiveDeps {
@@ -22,6 +23,7 @@ export interface LiveDeps {
   readonly livesOnMs?: number;
 }
 
+const SUMMARY_EVENTS = /^(?:order\.(?:reserved|paid|payment_refunded)|refund\.\w+)$/;
 /** Mails and webhooks follow the last status within moments. */
 const LIVES_ON_MS = 10_000;
 
@@ -62,6 +64,7 @@ async function endSoon(leaving: AbortController, livesOnMs = LIVES_ON_MS): Promi
 function createSender(stream: SSEStreamingApi, deps: LiveDeps, behind: Behind) {
   const sent = new Map<string, string>();
   let isWaiting = false;
+  let summarized = 0;
   let last = Promise.resolve();
 
   async function send(event: string, id: string, message: object): Promise<void> {
@@ -71,6 +74,19 @@ function createSender(stream: SSEStreamingApi, deps: LiveDeps, behind: Behind) {
     await stream.writeSSE({ event, data });
   }
 
+  const remove = (id: string): Promise<void> => send('part', id, { id, html: '' });
+
+  /** Once more after each event that changes what is sent or paid. */
+  async function sendSummary(): Promise<void> {
+    const { length } = behind.timeline.filter(({ type }) => SUMMARY_EVENTS.test(type));
+    if (length === summarized) return;
+    // Where the API does not answer, it is asked again at the next change.
+    const order = await deps.api.order(behind.orderId).catch(() => null);
+    if (order === null) return;
+    summarized = length;
+    await send('part', 'summary', { id: 'summary', html: await text(summaryPart(order)) });
+  }
+
   async function sendNew(): Promise<void> {
     isWaiting = false;
     for (const { list, id, atMs, markup } of rowsOf(behind, deps.providers)) {
@@ -78,11 +94,13 @@ function createSender(stream: SSEStreamingApi, deps: LiveDeps, behind: Behind) {
     }
     const { orderId, timeline } = behind;
     if (timeline.length > 0) {
-      const status = statusPart(statusAfter(timeline));
-      await send('part', 'status', { id: 'status', html: await text(status) });
+      const status = statusAfter(timeline);
+      await send('part', 'status', { id: 'status', html: await text(statusPart(status)) });
+      // The shopper has nothing left to confirm, or to cancel.
+      if (status !== 'pending' && !waitsForShopper(status)) await remove('bank');
+      if (hasEnded(status)) await remove('cancel');
     }
-    // There is nothing left to cancel.
-    if (hasEnded(statusAfter(timeline))) await send('part', 'cancel', { id: 'cancel', html: '' });
+    await sendSummary();
     const banner = faultBanner(deps.site.armed(), `/shop/orders/${orderId}`);
     await send('part', 'banner', { id: 'banner', html: await text(banner) });
   }

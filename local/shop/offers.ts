@@ -38,6 +38,8 @@ export interface Trouble {
   readonly name: string;
   readonly effect: string;
   readonly faults: readonly ArmedAt[];
+  /** The warehouse has one unit fewer than is ordered of the first product. */
+  readonly isShort?: true;
 }
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
@@ -72,6 +74,20 @@ export const CARDS: readonly Card[] = [
     faults: [],
   },
   {
+    id: 'challenged',
+    name: 'Bank asks you to confirm',
+    method: 'pm_card_authenticationRequired',
+    effect: 'The units are held while you confirm on the bank’s page, or do not.',
+    faults: [],
+  },
+  {
+    id: 'challenged-declined',
+    name: 'Confirmed, then declined',
+    method: 'pm_card_authenticationRequiredChargeDeclinedInsufficientFunds',
+    effect: 'The bank asks you to confirm, and says no all the same.',
+    faults: [],
+  },
+  {
     id: 'slow',
     name: 'Slow',
     method: 'pm_card_visa',
@@ -87,8 +103,10 @@ export const CARDS: readonly Card[] = [
   },
 ];
 
+export const NO_TROUBLE = 'none';
+
 export const TROUBLES: readonly Trouble[] = [
-  { id: 'none', name: 'No trouble', effect: 'Everything works.', faults: [] },
+  { id: NO_TROUBLE, name: 'No trouble', effect: 'Everything works.', faults: [] },
   {
     id: 'warehouse-down',
     name: 'The warehouse is down',
@@ -112,6 +130,13 @@ export const TROUBLES: readonly Trouble[] = [
     name: 'The goods are missing in the warehouse',
     effect: 'Compensation before the money is taken: it is unblocked.',
     faults: [{ place: RESERVE, fault: { mode: 'refuse', times: 1 } }],
+  },
+  {
+    id: 'goods-short',
+    name: 'One unit is missing in the warehouse',
+    effect: 'Order two and tick “send what is there”: less is sent, and less is paid.',
+    faults: [],
+    isShort: true,
   },
   {
     id: 'mail-down',

@@ -1,15 +1,15 @@
 /** The page of an order: what the shopper was told, and live below it what goes on behind the answer. */
 import { html } from 'hono/html';
 import { isOrderId } from '../../domain/ids.ts';
-import { formatMoney } from '../../domain/money.ts';
 import { checkoutPage, consolePage, type TemporalUi } from '../../domain/pages.ts';
 import { providerInWords } from '../web/fault-words.ts';
 import type { Html } from '../web/page.ts';
 import { answerInWords, cancelInWords } from './answer-words.ts';
 import type { Order } from './api.ts';
 import type { Row } from './behind.ts';
-import { adjustmentPart } from './checkout-page.ts';
-import { hasEnded, statusInWords } from './event-words.ts';
+import { bankPart } from './bank-part.ts';
+import { hasEnded, statusInWords, statusOf } from './event-words.ts';
+import { summaryPart } from './order-summary.ts';
 import { orderIdOf, type Purchase } from './purchases.ts';
 
 /** Other views of the same order. */
@@ -29,17 +29,20 @@ export interface OrderPage {
   readonly cancelCode: string | null;
   /** An Idempotency-Key for the Cancel button. */
   readonly cancelKey: string;
+  /** Where the browser sees the shop. */
+  readonly origin: string;
 }
 
 export function orderPage(page: OrderPage): Html {
   const { order, purchase, rows, places, cancelCode } = page;
   return html`<header class="title">
       <h1>Order ${order.order_number ?? order.id.slice(-6)}</h1>
-      <div id="status" role="status">${statusPart(order.status)}</div>
+      <div id="status" role="status">${statusPart(statusOf(order))}</div>
     </header>
     ${cancelCode !== null && html`<p class="notice" role="alert">${cancelInWords(cancelCode)}</p>`}
     <div class="columns" data-live="/shop/orders/${order.id}/live">
       <div>
+        <div id="bank">${bankPart(order, purchase, page.origin)}</div>
         ${purchase !== undefined && answersPart(purchase, new Map())}
         <section aria-labelledby="behind-title">
           <h2 id="behind-title">Behind the answer</h2>
@@ -55,7 +58,8 @@ export function orderPage(page: OrderPage): Html {
         </section>
       </div>
       <div>
-        ${linesPart(order)} ${actionsPart(page)} ${placesPart(order, places)}
+        <section id="summary" aria-label="What was ordered">${summaryPart(order)}</section>
+        ${actionsPart(page)} ${placesPart(order, places)}
         <section aria-labelledby="ledgers-title">
           <h2 id="ledgers-title">What the providers have on record</h2>
           ${(['payments', 'warehouse', 'mail'] as const).map(
@@ -135,32 +139,19 @@ function markupOf(list: Row['list'], rows: readonly Row[]): readonly Html[] {
   return rows.filter((row) => row.list === list).map(({ markup }) => markup);
 }
 
-function linesPart({ lines, adjustments, total_minor: totalMinor, currency }: Order): Html {
-  return html`<section aria-label="What was ordered">
-    <ul class="lines">
-      ${lines.map(
-        (line) =>
-          html`<li>
-            <img src="/shop/pictures/${line.sku}.svg" alt="" width="64" height="48" />
-            <span>${line.quantity} × ${line.name}</span>
-          </li>`,
-      )}
-    </ul>
-    ${adjustments.map((each) => adjustmentPart(each, currency))}
-    <p class="total">
-      Total <strong>${formatMoney({ amountMinor: totalMinor, currency })}</strong>
-    </p>
-  </section>`;
-}
-
 function actionsPart({ order, purchase, cancelKey }: OrderPage): Html {
   return html`<div class="actions">
     <form method="post" action="/shop/orders/${order.id}/again">
       <button>Buy the same again</button>
     </form>
     ${purchase !== undefined && repeatForm(purchase.key, 'Press Buy once more')}
-    <div id="cancel">${!hasEnded(order.status) && cancelForm(order.id, cancelKey)}</div>
+    <div id="cancel">${isCancellable(order) && cancelForm(order.id, cancelKey)}</div>
   </div>`;
+}
+
+/** What is not placed yet is not cancelled, but left to expire. */
+function isCancellable({ status }: Order): boolean {
+  return status !== 'pending' && !hasEnded(status);
 }
 
 function cancelForm(orderId: string, key: string): Html {

@@ -8,6 +8,7 @@ import { problemIn } from './answer-words.ts';
 import type { Order } from './api.ts';
 import { MAX_QUANTITY, writeBasket } from './basket.ts';
 import { rowsOf, type Behind } from './behind.ts';
+import { confirm } from './buy.ts';
 import { chooseCurrency } from './currency.ts';
 import type { ShopDeps } from './dependencies.ts';
 import { sendLive } from './live.ts';
@@ -34,6 +35,7 @@ export function orderRoutes(deps: ShopDeps): Hono {
       places: deps,
       cancelCode,
       cancelKey: randomUUID(),
+      origin: new URL(c.req.url).origin,
     });
     return respondPage(c, site, { title: `Order ${order.id}`, main });
   });
@@ -50,6 +52,11 @@ export function orderRoutes(deps: ShopDeps): Hono {
       }
     });
   });
+  // Where the bank's page leads back to, and the button of those who come back by themselves.
+  app.on(['GET', 'POST'], '/orders/:id/confirm', async (c) => {
+    await confirm(deps, c.req.param('id'));
+    return c.redirect(pageOf(c.req.param('id')), 303);
+  });
   app.post('/orders/:id/cancel', (c) => cancel(c, deps, c.req.param('id')));
   app.post('/orders/:id/again', async (c) => {
     const order = await api.order(c.req.param('id'));
@@ -62,6 +69,10 @@ export function orderRoutes(deps: ShopDeps): Hono {
   return app;
 }
 
+function pageOf(id: string): string {
+  return `/shop/orders/${encodeURIComponent(id)}`;
+}
+
 function startOf(order: Order, { purchases }: ShopDeps): Omit<Behind, 'timeline'> {
   const purchase = purchases.ofOrder(order.id);
   const startMs = purchase?.atMs ?? Date.parse(order.created_at);
@@ -71,7 +82,7 @@ function startOf(order: Order, { purchases }: ShopDeps): Omit<Behind, 'timeline'
 async function cancel(c: Context, { api }: ShopDeps, id: string): Promise<Response> {
   const key = keySchema.safeParse((await c.req.parseBody())['key']);
   const answer = await api.cancel(id, key.data ?? randomUUID());
-  const page = `/shop/orders/${encodeURIComponent(id)}`;
+  const page = pageOf(id);
   if (answer.status === 202) return c.redirect(page, 303);
   const problem = problemIn(answer);
   const code = problem?.reason ?? problem?.code ?? 'cancel_undecided';

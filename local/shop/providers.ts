@@ -50,6 +50,8 @@ export interface Providers {
     set(place: Place, fault: Omit<Fault, 'times'> & { readonly times?: number }): unknown;
     remove(place: Place): void;
   };
+  /** What the warehouse really has of a product; null: as much as anybody asks for. */
+  readonly warehouseStock: { set(sku: string, available: number | null): void };
   readonly ledgers: Readonly<Record<'payments' | 'warehouse' | 'mail', Ledger>>;
   readonly inbox: { mailsOf(orderId: string): readonly Mail[] };
   readonly texts: { sent(): readonly Text[] };

@@ -30,6 +30,8 @@ export interface Purchases {
 }
 
 const MAX_PURCHASES = 500;
+/** Of one order: the first one, which names it, and the newest ones. */
+const MAX_ANSWERS = 10;
 
 export function createPurchases(): Purchases {
   const purchases = new LRUCache<string, Purchase>({ max: MAX_PURCHASES });
@@ -40,13 +42,24 @@ export function createPurchases(): Purchases {
   };
 }
 
-const placedSchema = z.object({ id: z.string() });
+/** The purchase with more answers. */
+export function withAnswers(purchase: Purchase, more: readonly TimedAnswer[]): Purchase {
+  const all = [...purchase.answers, ...more];
+  const answers =
+    all.length > MAX_ANSWERS ? [...all.slice(0, 1), ...all.slice(1 - MAX_ANSWERS)] : all;
+  return { ...purchase, answers };
+}
 
-/** The order that was placed; null when none was. */
+const placedSchema = z.object({ id: z.string() });
+const waitingSchema = z.object({ order_id: z.string() });
+
+/** The order that was placed, or waits for the shopper at the bank; null when there is none. */
 export function orderIdOf({ answers }: Pick<Purchase, 'answers'>): string | null {
   for (const { status, body } of answers) {
     const placed = placedSchema.safeParse(body);
     if (status === 201 && placed.success) return placed.data.id;
+    const waiting = waitingSchema.safeParse(body);
+    if (status === 202 && waiting.success) return waiting.data.order_id;
   }
   return null;
 }

@@ -4,6 +4,7 @@ import { listen } from '../../api/server.ts';
 import { TROUBLES } from '../../local/shop/offers.ts';
 import { eventually } from '../support/eventually.ts';
 import { choosePort } from '../support/ports.ts';
+import { WEBHOOK_SECRET } from '../support/shop.ts';
 import { useOpened } from '../support/use-opened.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { buy, fieldsIn, openVisitor, wordsOf, type Page, type Visitor } from './visitor.ts';
@@ -222,6 +223,57 @@ describe('a refusal', () => {
   });
 });
 
+describe('a card whose bank asks the shopper', () => {
+  test('the page says so and leads to the bank and back, after which the order is placed', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { card: 'challenged' });
+    const words = wordsOf(page.text);
+    expect(words).toContain('waiting for you to confirm with your bank');
+    expect(words).toMatch(/Your bank asks you to confirm .* Time left: until \d\d:\d\d:\d\d UTC/);
+    expect(words).toContain('202 payment_action_required');
+    expect(words).not.toContain('Cancel the order');
+    const { bank, back } = linksIn(page);
+    expect(back).toBe(`${page.path}/confirm`);
+    await decide(bank, 'authenticated');
+    const placed = await visitor.get(back);
+    expect(placed.path).toBe(page.path);
+    expect(wordsOf(placed.text)).toContain('Thank you! It is confirmed, and your order is placed');
+    expect(wordsOf(placed.text)).not.toContain('Go to your bank');
+    await shipped(visitor, page);
+  });
+
+  test('an order of a shopper who does not come back is finished by the webhook', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { card: 'challenged' });
+    const url = `${api.url}/callbacks/payments`;
+    shop.sandbox.aimPaymentsWebhook({ url, secret: WEBHOOK_SECRET });
+    await decide(linksIn(page).bank, 'authenticated');
+    expect(await shipped(visitor, page)).not.toContain('200 order placed');
+  });
+
+  test.each([
+    ['challenged', 'failed', 'It was not confirmed with your bank.'],
+    ['challenged-declined', 'authenticated', 'there is not enough money on this card'],
+  ] as const)('a card %s, %s at the bank, is declined in words', async (card, outcome, why) => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { card });
+    const { bank, back } = linksIn(page);
+    await decide(bank, outcome);
+    const words = wordsOf((await visitor.get(back)).text);
+    expect(words).toContain('Your card was declined');
+    expect(words).toContain(why);
+    expect(words).toContain('Declined; the units are free again');
+  });
+
+  test('the button of those who come back too early tells that the bank still waits', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { card: 'challenged' });
+    const { path, text } = await visitor.post(`${page.path}/confirm`, {});
+    expect(path).toBe(page.path);
+    expect(text.match(/202 payment_action_required/g)).toHaveLength(2);
+  });
+});
+
 describe('trouble', () => {
   test('a warehouse that is down is tried again until the order ships, and each attempt is shown', async () => {
     const visitor = visit();
@@ -265,6 +317,20 @@ describe('trouble', () => {
 
 function visit(): Visitor {
   return openVisitor(api.url, shop.sandbox);
+}
+
+/** Where the page leads to at the bank, and the path that the bank's page leads back to. */
+function linksIn({ text }: Page): { readonly bank: URL; readonly back: string } {
+  const [, href = ''] = /href="([^"]+return_url=[^"]+)"/.exec(text) ?? [];
+  const bank = new URL(href.replaceAll('&amp;', '&'));
+  return { bank, back: new URL(bank.searchParams.get('return_url') ?? '').pathname };
+}
+
+/** What the shopper does on the page of the bank, without going back. */
+async function decide(bank: URL, outcome: 'authenticated' | 'failed'): Promise<void> {
+  const url = new URL(`/payments/intents/${bank.pathname.split('/').at(-1)}/challenge`, bank);
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify({ outcome }) });
+  expect(response.status).toBe(200);
 }
 
 /** The words of the order's page once it has shipped. */

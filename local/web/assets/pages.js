@@ -42,4 +42,16 @@ addEventListener('pageshow', () => {
   }
 });
 
+/** Counts down to the time of a clock while it is on the page. */
+function countDown(clock) {
+  const show = () => {
+    const seconds = Math.max(0, Math.ceil((Date.parse(clock.dateTime) - Date.now()) / 1_000));
+    clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+    if (seconds === 0 || !clock.isConnected) clearInterval(timer);
+  };
+  const timer = setInterval(show, 1_000);
+  show();
+}
+
+for (const clock of document.querySelectorAll('time[data-countdown]')) countDown(clock);
 for (const { dataset } of document.querySelectorAll('[data-live]')) follow(dataset.live);
