@@ -1,12 +1,11 @@
-/** What an order is: customer, lines, money, shipment, mails, and who did what. */
+/** What an order is: customer, lines, shipment, mails, and who did what. Its money: order-money.ts. */
 import { html } from 'hono/html';
 import { stepTitle } from '../../domain/checkout-steps.ts';
-import { fromMinor } from '../../domain/money.ts';
 import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { RefundBody } from '../schemas/refunds.ts';
 import type { Html } from './page.ts';
-import { actionForm, badge, hidden, money, table, time, words } from './parts.ts';
+import { actionForm, badge, fact, hidden, money, section, table, time, words } from './parts.ts';
 
 export function customerBox({ customer, shipping_address: to }: OrderView): Html {
   const street = [to.line1, to.line2].filter(Boolean).join(', ');
@@ -42,105 +41,17 @@ export function linesTable(order: OrderView): Html {
   );
 }
 
-/** The statuses in which a cancel is the way to give money back. */
-const CANCELLABLE: readonly string[] = ['placed', 'reserved', 'paid'];
-
-export function moneyBox(order: OrderView): Html {
-  const { payment, refunds, status } = order;
-  if (payment === null) return section('Money', html`<p class="muted">No payment.</p>`);
-  const left = leftToRefund(order, payment);
-  return section(
-    'Money',
-    html`<dl class="facts">
-        ${factOf('Payment', badge(payment.status, 'quiet'))}
-        ${order.credit_minor === 0 ? '' : factOf('Store credit', money(order.credit_minor, order.currency))}
-        ${factOf('Authorized', money(payment.amount_minor, payment.currency))}
-        ${factOf('Captured', money(payment.captured_minor, payment.currency))}
-        ${factOf('Refunded', money(payment.refunded_minor, payment.currency))}
-        ${payment.credited_minor === 0 ? '' : factOf('Refunded as credit', money(payment.credited_minor, payment.currency))}
-        ${payment.decline_code === null ? '' : factOf('Declined', words(payment.decline_code))}
-      </dl>
-      ${refunds.map(
-        (each) =>
-          html`<p>
-            ${money(each.amount_minor, each.currency)} ${badge(each.status)}
-            ${each.lines.map(({ quantity, sku }) => `${quantity} × ${sku}`).join(', ')}
-            <small class="muted">
-              refund, ${words(each.cause)},
-              ${time(each.requested_at)}${
-                each.credit_minor === 0
-                  ? ''
-                  : html`, ${money(each.credit_minor, each.currency)} of it as store credit`
-              }
-            </small>
-          </p>`,
-      )}
-      ${left > 0 ? refundForm(left, payment.currency) : ''}
-      ${CANCELLABLE.includes(status) ? cancelForm() : ''}`,
-  );
-}
-
-/** What the customer has paid, by card and by credit, less what refunds return. */
-function leftToRefund(
-  { status, credit_minor: credit, refunds }: OrderView,
-  payment: NonNullable<OrderView['payment']>,
-): number {
-  if (status.startsWith('cancel') || !PAID.includes(payment.status)) return 0;
-  const returned = refunds.filter((each) => each.status !== 'failed');
-  return returned.reduce((left, each) => left - each.amount_minor, payment.captured_minor + credit);
-}
-
-const PAID: readonly string[] = ['captured', 'partially_refunded', 'refunded'];
-
-function refundForm(left: number, currency: string): Html {
-  return html`<details>
-    <summary role="button" class="secondary outline">Refund money</summary>
-    ${actionForm({
-      action: 'refund',
-      label: 'Refund',
-      confirm: 'Refund this amount? The customer gets it back, and a mail.',
-      fields: html`${hidden('currency', currency)}
-        <label>
-          Amount in ${currency}
-          <input name="amount" value="${fromMinor(left, currency)}" inputmode="decimal" required />
-        </label>
-        <label>
-          To
-          <select name="to">
-            <option value="original">the card, then store credit</option>
-            <option value="credit">store credit</option>
-          </select>
-        </label>
-        <label>Reason, for operators <input name="reason" maxlength="500" required /></label>`,
-    })}
-  </details>`;
-}
-
-function cancelForm(): Html {
-  return html`<details>
-    <summary role="button" class="secondary outline">Cancel the order</summary>
-    ${actionForm({
-      action: 'cancel',
-      label: 'Cancel the order',
-      tone: 'danger',
-      confirm: 'Cancel the order? Completed steps are compensated, and the customer is notified.',
-      fields: html`<label>Reason <input name="reason" maxlength="500" /></label>`,
-    })}
-  </details>`;
-}
-
 export function shipmentBox({ shipment }: OrderView): Html {
   if (shipment === null) return section('Shipment', html`<p class="muted">Not requested.</p>`);
   const { tracking } = shipment;
   return section(
     'Shipment',
     html`<dl class="facts">
-      ${factOf('Status', badge(shipment.status))}
-      ${factOf('Requested', time(shipment.requested_at))}
-      ${shipment.answered_at === null ? '' : factOf('Answered', time(shipment.answered_at))}
-      ${shipment.carrier === null ? '' : factOf('Carrier', shipment.carrier)}
-      ${shipment.tracking_number === null ? '' : factOf('Tracking', shipment.tracking_number)}
-      ${tracking === null ? '' : factOf('At the warehouse', words(tracking.state))}
+      ${fact('Status', badge(shipment.status))} ${fact('Requested', time(shipment.requested_at))}
+      ${shipment.answered_at === null ? '' : fact('Answered', time(shipment.answered_at))}
+      ${shipment.carrier === null ? '' : fact('Carrier', shipment.carrier)}
+      ${shipment.tracking_number === null ? '' : fact('Tracking', shipment.tracking_number)}
+      ${tracking === null ? '' : fact('At the warehouse', words(tracking.state))}
     </dl>`,
   );
 }
@@ -213,18 +124,4 @@ export function decisionsBox(
             empty: '',
           })}`
   }`;
-}
-
-function section(title: string, content: Html): Html {
-  return html`<section aria-label="${title}">
-    <h2>${title}</h2>
-    ${content}
-  </section>`;
-}
-
-function factOf(name: string, value: Html | string): Html {
-  return html`<div>
-    <dt>${name}</dt>
-    <dd>${value}</dd>
-  </div>`;
 }

@@ -2,21 +2,15 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { isOrderId } from '../../domain/ids.ts';
-import { toMinor } from '../../domain/money.ts';
 import { checkoutPage, type TemporalUi } from '../../domain/pages.ts';
 import { deadLetterListSchema, deadLetterSchema } from '../schemas/dead-letters.ts';
 import { cancelSchema, orderViewSchema, type OrderView } from '../schemas/orders.ts';
-import { refundListSchema, refundSchema } from '../schemas/refunds.ts';
+import { refundListSchema } from '../schemas/refunds.ts';
 import { apiPath, callApi, fetchApi } from './call-api.ts';
+import { paymentActionBox } from './order-cases.ts';
+import { moneyBox, refundActions } from './order-money.ts';
 import { attentionBox, timelineList, troubleBox } from './order-progress.ts';
-import {
-  customerBox,
-  decisionsBox,
-  linesTable,
-  mailsBox,
-  moneyBox,
-  shipmentBox,
-} from './order-record.ts';
+import { customerBox, decisionsBox, linesTable, mailsBox, shipmentBox } from './order-record.ts';
 import type { Action, ConsoleContext, ConsoleEnv, ConsolePage, Html, View } from './page.ts';
 import { badge, money, outcome, problemBox, show, time, words } from './parts.ts';
 import { sagaPicture } from './saga-picture.ts';
@@ -40,13 +34,14 @@ export function createOrderPage(temporalUi: TemporalUi | null): ConsolePage {
       if (!found.ok) return problemBox(found.problem);
       return viewOf(found.value, {
         workflow: workflowLink(temporalUi, found.value.id),
+        money: show(refunds, ({ data }) => moneyBox(found.value, data)),
         mails: show(letters, ({ data }) => mailsBox(found.value, data)),
         decisions: show(letters, (open) =>
           show(refunds, (list) => decisionsBox(open.data, list.data)),
         ),
       });
     },
-    actions: { resolve, redrive, refund, cancel },
+    actions: { resolve, redrive, cancel, ...refundActions },
   };
 }
 
@@ -56,6 +51,7 @@ function pathOf(c: ConsoleContext): string {
 
 interface OrderParts {
   readonly workflow: Html | string;
+  readonly money: Html;
   readonly mails: Html;
   readonly decisions: Html;
 }
@@ -79,14 +75,14 @@ function viewOf(order: OrderView, parts: OrderParts): View {
       </p>
       ${order.warnings.map(({ part, detail }) => html`<p class="box">${part}: ${detail}</p>`)}
       <section aria-label="Checkout">${sagaPicture(steps)}</section>
-      ${attentionBox(order)} ${troubleBox(order)}
+      ${paymentActionBox(order)} ${attentionBox(order)} ${troubleBox(order)}
       <div class="columns">
         <section aria-labelledby="timeline">
           <h2 id="timeline">Timeline</h2>
           ${timelineList(order)} ${parts.decisions}
         </section>
         <div>
-          ${customerBox(order)} ${linesTable(order)} ${moneyBox(order)} ${shipmentBox(order)}
+          ${customerBox(order)} ${linesTable(order)} ${parts.money} ${shipmentBox(order)}
           ${parts.mails}
         </div>
       </div>`,
@@ -117,20 +113,6 @@ function redriveLetter(c: ConsoleContext, id: string, body: object) {
   const path = `/v1/dead-letters/${encodeURIComponent(id)}/redrive`;
   return callApi(c, { method: 'POST', path, body, schema: deadLetterSchema });
 }
-
-const refund: Action = async (c, form) => {
-  const amount = toMinor(form.text('amount'), form.text('currency'));
-  if (amount === null)
-    return { tone: 'bad', text: `"${form.text('amount')}" is no amount, e.g. 12.50` };
-  const found = await callApi(c, {
-    method: 'POST',
-    path: `${pathOf(c)}/refunds`,
-    key: form.key,
-    body: { amount_minor: amount, reason: form.text('reason'), to: form.text('to') || 'original' },
-    schema: refundSchema,
-  });
-  return outcome(found, (made) => `Refund of ${money(made.amount_minor, made.currency)} accepted.`);
-};
 
 const cancel: Action = async (c, form) => {
   const reason = form.text('reason');

@@ -16,6 +16,8 @@ const STATUS_TONES: Readonly<Record<string, Tone>> = {
   failed: 'bad',
   open: 'bad',
   cancelling: 'busy',
+  requested: 'busy',
+  requires_action: 'busy',
   pending: 'busy',
   placed: 'busy',
   reserved: 'busy',
@@ -64,6 +66,21 @@ export function elapsed(ms: number): string {
 
 export function orderLink(id: string, text: string = id): Html {
   return html`<a href="/console/orders/${id}">${text}</a>`;
+}
+
+export function section(title: string, content: Html): Html {
+  return html`<section aria-label="${title}">
+    <h2>${title}</h2>
+    ${content}
+  </section>`;
+}
+
+/** An entry of a `dl` with the class `facts`. */
+export function fact(name: string, value: Html | string): Html {
+  return html`<div>
+    <dt>${name}</dt>
+    <dd>${value}</dd>
+  </div>`;
 }
 
 export function table(of: {

@@ -114,6 +114,10 @@ function forwardMark(facts: Facts, row: SagaRow, ahead: number): Mark {
   if (refusal !== null) return { ...mark, state: 'failed', ...refusal };
   if (facts.isBackward || facts.isOver) return { ...mark, state: 'not_needed' };
   if (ahead > 0) return { ...mark, state: 'waiting', waitsFor: 'the step before it' };
+  if (row.done === 'order.placed' && order.payment?.status === 'requires_action') {
+    const afterMs = at('order.payment_action_required');
+    return { ...mark, state: 'waiting', afterMs, waitsFor: 'the shopper at the bank' };
+  }
   const stuck = troubleOf(order, [row.step ?? '', CHECKOUT_STEP]);
   if (stuck !== null) return { ...mark, ...stuck };
   const requestedAt = row.step === 'shipOrder' ? at('order.shipment_requested') : null;
@@ -128,7 +132,11 @@ function refusalOf({ order, at }: Facts, row: SagaRow): Pick<Mark, 'failure' | '
   if (declinedAt !== null)
     return { failure: `declined${code ? `: ${code}` : ''}`, afterMs: declinedAt };
   const expiredAt = at('order.expired');
-  if (expiredAt !== null) return { failure: 'no answer in time', afterMs: expiredAt };
+  if (expiredAt !== null) {
+    const isAction = at('order.payment_action_required') !== null;
+    const failure = isAction ? 'not confirmed in time' : 'no answer in time';
+    return { failure, afterMs: expiredAt };
+  }
   const afterMs = at('order.cancelling') ?? at('order.cancelled');
   const { cancel_reason: reason } = order;
   if (reason === null) return null;
