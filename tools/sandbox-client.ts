@@ -12,6 +12,8 @@ export interface SandboxClient {
   /** Works after the signal aborted too. */
   clearFaults(): Promise<void>;
   ledger(provider: 'payments' | 'warehouse'): Promise<readonly Effect[]>;
+  /** What a person does at the payment provider, such as `payments/disputes`. Returns the response's body. */
+  act(path: string, body: object): Promise<unknown>;
   /** The text messages, oldest first; with `to`, those to that number. */
   texts(to?: string): Promise<readonly SentText[]>;
   /** The Message-IDs of the e-mails to the address, e.g. `<ord_....shipped@...>`. */
@@ -47,6 +49,11 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxClien
       const url = new URL('/faults', base).href;
       await callFor({ url, method: 'DELETE', timeoutMs }, z.unknown());
     },
+    act: (path, body) =>
+      callFor(
+        { url: new URL(`/${path}`, base).href, method: 'POST', body, signal, timeoutMs },
+        z.unknown(),
+      ),
     ledger: async (provider) => (await get(`/ledger/${provider}`, ledgerSchema)).effects,
     texts: async (to) => {
       const query = to === undefined ? '' : `?to=${encodeURIComponent(to)}`;

@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: runs six scenarios on the running stack, or the demos of the patterns that are named.
+ * `npm run demo`: runs seven scenarios on the running stack, or the demos of the patterns that are named.
  * Exits with 0 only if all passed.
  */
 import process from 'node:process';

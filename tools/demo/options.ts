@@ -5,7 +5,7 @@ import { PATTERNS } from './patterns.ts';
 import type { PatternDemo } from './stage.ts';
 import { WORK } from './work.ts';
 
-export const USAGE = `Usage: npm run demo                  six scenarios, each checked
+export const USAGE = `Usage: npm run demo                  seven scenarios, each checked
        npm run demo -- work          one scene for each kind of work, with its times
        npm run demo -- <pattern>...  breaks something, and shows what the pattern does about it
        npm run demo -- --list        names the patterns`;

@@ -8,7 +8,13 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { SandboxClient } from '../sandbox-client.ts';
 import { counts, eventRow, paint, row } from './paint.ts';
 import type { Outcome, Scenario } from './scenarios.ts';
-import { orderIdSchema, type Shop, type TimelineEntry } from './shop.ts';
+import {
+  intentOf,
+  orderIdSchema,
+  paymentActionSchema,
+  type Shop,
+  type TimelineEntry,
+} from './shop.ts';
 import type { TemporalUi } from './temporal-ui.ts';
 import { mismatches, type Found } from './verdict.ts';
 import { POLL_MS, pollUntil } from './wait.ts';
@@ -27,6 +33,8 @@ export interface Environment {
 const FOLLOW_TIMEOUT_MS = 90_000;
 /** The workflow completes shortly after the last event. */
 const CLOSE_TIMEOUT_MS = 10_000;
+
+const ACTION_REQUIRED = 202;
 
 const responseSchema = z.object({ id: orderIdSchema.optional(), code: z.string().optional() });
 
@@ -60,7 +68,8 @@ interface Placed {
   readonly heldBefore: number;
 }
 
-async function placeOrder({ shop, run, say }: Environment, scenario: Scenario): Promise<Placed> {
+async function placeOrder(environment: Environment, scenario: Scenario): Promise<Placed> {
+  const { shop, run, say } = environment;
   const { name, sku, quantity, paymentMethod } = scenario;
   const email = `demo-${run}-${name.replaceAll(' ', '-')}@example.com`;
   const heldBefore = await shop.held(sku);
@@ -69,7 +78,18 @@ async function placeOrder({ shop, run, say }: Environment, scenario: Scenario): 
   const { id, code = null } = responseSchema.parse(body);
   const shown = id === undefined ? paint('cyan', code ?? '') : paint('bold', id);
   say(row(tookMs, `POST /v1/orders ${quantity} x ${sku}: ${status} ${shown}`));
+  if (status === ACTION_REQUIRED) await confirmAtBank(environment, body);
   return { email, httpStatus: status, code, heldBefore, orderId: id ?? (await shop.find(email)) };
+}
+
+/** What the shopper does on the bank's page, and the shop's page afterwards. */
+async function confirmAtBank({ shop, sandbox, say }: Environment, body: unknown): Promise<void> {
+  const action = paymentActionSchema.parse(body);
+  const path = `payments/intents/${intentOf(action)}/challenge`;
+  await sandbox.act(path, { outcome: 'authenticated' });
+  say(row(null, paint('yellow', `POST /${path}`), 'the shopper confirms on the page of the bank'));
+  const { status, tookMs } = await shop.confirm(action.order_id);
+  say(row(tookMs, `POST /v1/orders/{id}/confirm: ${status}`));
 }
 
 /** Prints new events until the order has ended. Returns what went wrong on the way. */

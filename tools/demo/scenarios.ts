@@ -1,4 +1,4 @@
-/** The demo's six scenarios as data: what is ordered, which fault is armed, the expected outcome. */
+/** The demo's seven scenarios as data: what is ordered, which fault is armed, the expected outcome. */
 import type { Notification } from '../../domain/ids.ts';
 import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
 
@@ -12,7 +12,7 @@ export interface Fault {
 }
 
 export interface Outcome {
-  readonly httpStatus: 201 | 402 | 409;
+  readonly httpStatus: 201 | 202 | 402 | 409;
   /** The problem's code when the response is one. */
   readonly code: string | null;
   /** Null when no order may exist. */
@@ -82,6 +82,14 @@ export const SCENARIOS: readonly Scenario[] = [
       status: 'declined',
       payment: 'declined',
     },
+  },
+  {
+    ...TWO_MUGS,
+    name: 'confirmed',
+    story: 'The bank asks the shopper to confirm: the response is a 202, and nothing is started.',
+    paymentMethod: 'pm_card_authenticationRequired',
+    fault: null,
+    expected: { ...SHIPPED, httpStatus: 202, code: 'payment_action_required' },
   },
   {
     ...TWO_MUGS,

@@ -9,6 +9,8 @@ type Order = z.infer<typeof orderSchema>;
 
 export interface Shop {
   place(order: OrderRequest): Promise<HttpResult>;
+  /** Says that the shopper has confirmed the payment at the bank. */
+  confirm(orderId: OrderId): Promise<HttpResult>;
   timeline(orderId: OrderId): Promise<readonly TimelineEntry[]>;
   show(orderId: OrderId): Promise<Order>;
   /** The newest order under the e-mail address, or null. */
@@ -21,6 +23,18 @@ export interface Shop {
 export const INSPECTABLE = { prefer: 'inspectable' };
 
 export const orderIdSchema = z.custom<OrderId>((id) => typeof id === 'string' && isOrderId(id));
+/** The response to an order whose bank asks the shopper to confirm. */
+export const paymentActionSchema = z.object({
+  order_id: orderIdSchema,
+  /** Stripe's: the id of the PaymentIntent, `_secret_`, and the secret. */
+  client_secret: z.templateLiteral([z.string(), '_secret_', z.string()]),
+});
+
+/** The payment at the provider, whose id the secret begins with. */
+export function intentOf({ client_secret: secret }: z.infer<typeof paymentActionSchema>): string {
+  return secret.slice(0, secret.indexOf('_secret_'));
+}
+
 const timelineSchema = z.object({
   data: z.array(
     z.object({ type: z.string(), time: z.string(), data: z.record(z.string(), z.unknown()) }),
@@ -41,6 +55,7 @@ export function createShop(api: string, signal: AbortSignal): Shop {
   return {
     place: (order) =>
       call({ url, method: 'POST', body: orderBody(order), headers: INSPECTABLE, ...asCustomer }),
+    confirm: (orderId) => call({ url: `${url}/${orderId}/confirm`, method: 'POST', ...asCustomer }),
     timeline: async (orderId) =>
       (await callFor({ url: `${url}/${orderId}/timeline`, ...asCustomer }, timelineSchema)).data,
     show: (orderId) => callFor({ url: `${url}/${orderId}`, ...asCustomer }, orderSchema),
