@@ -12,7 +12,6 @@ export interface Words {
 const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.created': ['Order opened, units set aside', 'plain'],
   'order.payment_action_required': ['The bank asks the shopper to confirm', 'waits'],
-  'order.payment_action_required': ['The bank asks the shopper to confirm the payment', 'waits'],
   'order.placed': ['Payment authorized, order recorded', 'done'],
   'order.declined': ['Declined; the units are free again', 'failed'],
   'order.expired': ['Expired; the units are free again', 'failed'],

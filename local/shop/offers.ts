@@ -84,7 +84,7 @@ export const CARDS: readonly Card[] = [
     id: 'challenged-declined',
     name: 'Confirmed, then declined',
     method: 'pm_card_authenticationRequiredChargeDeclinedInsufficientFunds',
-    effect: 'The bank asks you to confirm, and says no all the same.',
+    effect: 'You confirm, and the bank says no all the same.',
     faults: [],
   },
   {
