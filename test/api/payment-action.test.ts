@@ -126,7 +126,7 @@ async function placedOnce(order: Waiting): Promise<void> {
 afterAll(() => expectInvariants(shop.db));
 
 describe('an order whose payment the shopper has to confirm', () => {
-  test('is answered with 202 and what the page needs, keeps its units, and starts nothing', async () => {
+  test('an order to be confirmed is answered with 202 and what the page needs, keeps its units, and starts nothing', async () => {
     const held = await heldMugs(shop.db);
     const { id, action, response } = await waitingOrder();
     expect(response.headers.get('location')).toBe(`/v1/orders/${id}`);
@@ -150,7 +150,7 @@ describe('an order whose payment the shopper has to confirm', () => {
     });
   });
 
-  test('is told as it is by every repeat of the request, and by the confirmation', async () => {
+  test('every repeat of the request, and the confirmation, tell the order as it is', async () => {
     const { id, key, action } = await waitingOrder();
     for (const response of [
       await shop.place({ payment_method: CHALLENGED }, key),
@@ -165,7 +165,7 @@ describe('an order whose payment the shopper has to confirm', () => {
   });
 
   test.each(['before', 'after'] as const)(
-    'is continued under the same payment after a crash %s the authorization',
+    'a crash %s the authorization leaves an order that its key continues under the same payment',
     async (when) => {
       const key = `challenged-${when}`;
       const { payments } = shop.gateways;
@@ -187,13 +187,13 @@ describe('an order whose payment the shopper has to confirm', () => {
     },
   );
 
-  test('is recorded even when the response of the authorization is lost', async () => {
+  test('a wait is recorded even when the response of the authorization is lost', async () => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     const order = await waitingOrder();
     expect(await booksOf(order.id)).toMatchObject({ payment: 'requires_action' });
   });
 
-  test('may be paid in part with store credit, which comes back when it ends unpaid', async () => {
+  test('an order to be confirmed spends store credit, which comes back when it ends unpaid', async () => {
     const email = `${randomUUID()}@example.com`;
     const customer = { ...orderBody().customer, email };
     const granted = await shop.db.customer.create({
@@ -222,7 +222,7 @@ describe('an order whose payment the shopper has to confirm', () => {
 });
 
 describe('a confirmed payment', () => {
-  test('places the order when the storefront asks: 200 with the body that the key then gets with 201', async () => {
+  test('a confirmed payment places the order when the storefront asks: 200 with the body that the key then gets with 201', async () => {
     const order = await waitingOrder();
     await answer(order);
     const [first, second] = [await confirm(order.id), await confirm(order.id)];
@@ -236,7 +236,7 @@ describe('a confirmed payment', () => {
     expect(payment.captureBefore?.getTime()).toBeGreaterThan(Date.now() + 6 * 86_400_000);
   });
 
-  test('places the order when only its webhook comes, however often', async () => {
+  test('a confirmed payment places the order when only its webhook comes, however often', async () => {
     const order = await waitingOrder();
     await answer(order);
     const events = [];
@@ -248,7 +248,7 @@ describe('a confirmed payment', () => {
     expect((await confirm(order.id)).status).toBe(200);
   });
 
-  test('places the order by the look-up of recovery when nothing comes', async () => {
+  test('a confirmed payment places the order by the look-up of recovery when nothing comes', async () => {
     const order = await waitingOrder();
     await answer(order);
     await runRecovery(shop.services, { ...EVERY_ORDER, recheckMs: 3_600_000 });
@@ -257,7 +257,7 @@ describe('a confirmed payment', () => {
     await placedOnce(order);
   });
 
-  test('places the order and voids nothing when only the sweep learns of it, after the deadline', async () => {
+  test('a payment confirmed in time places the order and is not voided when only the sweep learns of it, after the deadline', async () => {
     const order = await waitingOrder();
     await answer(order);
     await passDeadline(shop.db, order.id);
@@ -266,7 +266,7 @@ describe('a confirmed payment', () => {
     expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
   });
 
-  test('places the order once when everybody learns of it at the same time', async () => {
+  test('a confirmed payment places the order once when everybody learns of it at the same time', async () => {
     for (const isOverdue of [false, true]) {
       const order = await waitingOrder();
       await answer(order);
@@ -290,7 +290,7 @@ describe('a payment that the shopper could not confirm', () => {
     ['the shopper fails', CHALLENGED, 'failed', 'payment_intent_authentication_failure'],
     ['the bank declines', CHALLENGED_THEN_DECLINED, 'authenticated', 'generic_decline'],
   ] as const)(
-    'declines the order for good when %s, and the payment is ended',
+    'a wait in which %s declines the order for good, and the payment is ended',
     async (_, card, outcome, code) => {
       const held = await heldMugs(shop.db);
       const order = await waitingOrder({ payment_method: card });
@@ -315,7 +315,7 @@ describe('a payment that the shopper could not confirm', () => {
     },
   );
 
-  test('declines the order when only its webhook comes', async () => {
+  test('a failed payment declines the order when only its webhook comes', async () => {
     const order = await waitingOrder();
     await answer(order, 'failed');
     const failed = await webhook(order, 'payment_intent.payment_failed');
@@ -328,7 +328,7 @@ describe('a payment that the shopper could not confirm', () => {
     expect((await confirm(order.id)).status).toBe(402);
   });
 
-  test('stays declined when the response of its void is lost and the deadline passes meanwhile', async () => {
+  test('an order stays declined when the response of its void is lost and the deadline passes meanwhile', async () => {
     const order = await waitingOrder();
     await answer(order, 'failed');
     shop.sandbox.faults.set(VOID, { mode: 'answer_lost', times: 1 });
@@ -341,7 +341,7 @@ describe('a payment that the shopper could not confirm', () => {
 });
 
 describe('a payment that the shopper did not confirm in time', () => {
-  test('is ended and the order expires: 409 for the confirmation and for the key', async () => {
+  test('an unconfirmed payment is ended and the order expires: 409 for the confirmation and for the key', async () => {
     const held = await heldMugs(shop.db);
     const order = await waitingOrder();
     await passDeadline(shop.db, order.id);
@@ -363,7 +363,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     expect(event.data).toEqual({ cause: 'payment_action' });
   });
 
-  test('is ended by whoever asks first after the deadline', async () => {
+  test('an unconfirmed payment is ended by whoever asks first after the deadline', async () => {
     const [asked, recovered] = [await waitingOrder(), await waitingOrder()];
     for (const { id } of [asked, recovered]) await passDeadline(shop.db, id);
     expect((await problemOf(await confirm(asked.id))).code).toBe('order_expired');
@@ -371,7 +371,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     for (const { id } of [asked, recovered]) expect(await booksOf(id)).toEqual(EXPIRED);
   });
 
-  test('is voided when the shopper confirms it while it is being ended', async () => {
+  test('a payment that is confirmed while it is being ended is voided', async () => {
     const order = await waitingOrder();
     await passDeadline(shop.db, order.id);
     const { payments } = shop.gateways;
@@ -398,7 +398,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1, void: 1 });
   });
 
-  test('ends in exactly one of placed and expired when it is confirmed at its deadline', async () => {
+  test('a payment that is confirmed at its deadline places the order or is voided, never both', async () => {
     for (const _ of times(4, () => undefined)) {
       const order = await waitingOrder();
       await passDeadline(shop.db, order.id);
@@ -413,7 +413,7 @@ describe('a payment that the shopper did not confirm in time', () => {
 });
 
 describe('without the payment provider', () => {
-  test('nothing changes: 503 for the confirmation and for the key, and the next call settles', async () => {
+  test('nothing changes while the provider is away: 503 for the confirmation and for the key, and the next call settles', async () => {
     const order = await waitingOrder();
     await answer(order);
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
@@ -436,14 +436,14 @@ describe('without the payment provider', () => {
 });
 
 describe('the confirmation', () => {
-  test('of an order that never waited gives its outcome', async () => {
+  test('the confirmation of an order that never waited gives its outcome', async () => {
     const placed = await shop.place();
     const { id } = await orderOf(placed.clone());
     const confirmed = await confirm(id);
     expect([confirmed.status, await confirmed.text()]).toEqual([200, await placed.text()]);
   });
 
-  test('of no order is 404', async () => {
+  test('the confirmation of an unknown order is 404', async () => {
     const missing = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
     expect((await problemOf(await confirm(missing))).code).toBe('order_not_found');
   });
