@@ -106,6 +106,13 @@ FROM quotes, LATERAL (
     FROM jsonb_array_elements(adjustments) AS adjustment) AS parts) AS sum
 WHERE sum.minor IS DISTINCT FROM total_minor;
 
+-- invariant: one_price_per_currency
+-- title: No product has two prices in one currency
+-- holds: always
+SELECT sku || ' ' || currency AS subject,
+  format('own price %s, another %s', product.price_minor, price.price_minor) AS detail
+FROM product_prices price JOIN products product USING (sku, currency);
+
 -- invariant: money_bounded
 -- title: Each order has one payment, with store credit of its total: captured at most the authorized amount, returned at most what was paid
 -- holds: always

@@ -107,15 +107,19 @@ async function salesBatch(db: Database, job: Job): Promise<'more' | 'done'> {
   return isDone ? 'done' : 'more';
 }
 
+/** Throws `jobFailed` when a sum is beyond the safe integer range. */
 function addSales(sums: readonly Sales[], sales: readonly Sales[]): readonly Sales[] {
   const byKey = new Map(sums.map((sum) => [keyOf(sum), sum]));
   for (const each of sales) {
     const sum = byKey.get(keyOf(each));
+    const revenueMinor = each.revenueMinor + (sum?.revenueMinor ?? 0);
+    if (!Number.isSafeInteger(revenueMinor))
+      throw jobFailed(`the sum of ${keyOf(each)} is too large`);
     byKey.set(keyOf(each), {
       ...each,
       orders: each.orders + (sum?.orders ?? 0),
       units: each.units + (sum?.units ?? 0),
-      revenueMinor: each.revenueMinor + (sum?.revenueMinor ?? 0),
+      revenueMinor,
     });
   }
   return [...byKey.values()];

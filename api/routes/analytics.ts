@@ -23,6 +23,12 @@ export function analyticsRoutes({ db, timeZone }: Services) {
     // Read first: what is counted in between is no harm, a time that is too late would be.
     const asOf = await countedUntil(db);
     const figures = await listFigures(db, { from, to, by, timeZone });
+    if (figures === null) {
+      throw invalid(
+        'by',
+        `A sum is above ${Number.MAX_SAFE_INTEGER} minor units. Ask for less at once.`,
+      );
+    }
     const list = { url: '/v1/analytics', data: figures.map(analyticsBody), has_more: false };
     return c.json({ object: 'list' as const, ...list, time_zone: timeZone, as_of: asOf }, 200);
   });

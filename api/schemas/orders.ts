@@ -13,7 +13,7 @@ export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
 const ORDER_ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
 
-const expectedMinor = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
+const expectedMinor = z.number().int().min(0).max(MAX_INTEGER).optional();
 
 export const orderLine = z.strictObject({
   sku: sku.openapi({ example: 'mug-white' }),

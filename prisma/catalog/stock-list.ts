@@ -33,7 +33,7 @@ export async function listStock(
         SELECT sum(a.units)
         FROM generate_series(date_trunc('hour', date_trunc('day', now(), ${timeZone}::text)
           + interval '59 minutes', 'UTC'), now(), interval '1 hour') AS of_today
-        JOIN analytics_hourly a ON a.hour = of_today AND a.sku = s.sku), 0)::int AS "soldToday"
+        JOIN analytics_hourly a ON a.hour = of_today AND a.sku = s.sku), 0)::float8 AS "soldToday"
     FROM (
       SELECT * FROM stock WHERE sku > ${startingAfter} ${isFew}
       ORDER BY sku LIMIT ${limit + 1}) s

@@ -110,6 +110,7 @@ export interface Figures {
  * The figures of whole orders in the hours or days that begin from `from` on and before `to`. Each is an
  * instant (ISO 8601, UTC) or a date, which begins in the time zone. A day consists of the hours that
  * begin in it: 23 to 25, and in a zone whose offset is no whole hour the first begins after midnight.
+ * Null: a sum is beyond the safe integer range.
  */
 export async function listFigures(
   db: Database,
@@ -120,23 +121,37 @@ export async function listFigures(
     /** IANA. */
     readonly timeZone: string;
   },
-): Promise<readonly Figures[]> {
+): Promise<readonly Figures[] | null> {
   const { by, timeZone } = span;
   const [from, to] = [instant(span.from, timeZone), instant(span.to, timeZone)];
   // The condition on `hour` is for the index. Days are added to local time, which knows their length.
-  return db.$queryRaw<Figures[]>`
+  const rows = await db.$queryRaw<Sums[]>`
     SELECT starts_at AS "startsAt", CASE ${by}::text WHEN 'day'
         THEN (starts_at AT TIME ZONE ${timeZone}::text + interval '1 day') AT TIME ZONE ${timeZone}::text
         ELSE starts_at + interval '1 hour' END AS "endsAt",
       currency, sum(orders)::int AS orders,
       sum(declined)::int AS declined, sum(cancelled)::int AS cancelled, sum(shipped)::int AS shipped,
-      sum(revenue_minor)::float8 AS "revenueMinor", sum(refunded_minor)::float8 AS "refundedMinor"
+      sum(revenue_minor)::text AS "revenueMinor", sum(refunded_minor)::text AS "refundedMinor"
     FROM (
       SELECT *, CASE ${by}::text WHEN 'day'
         THEN date_trunc('day', hour, ${timeZone}::text) ELSE hour END AS starts_at
       FROM sales_hourly WHERE hour >= ${from} AND hour < ${to} + interval '25 hours') AS hours
     WHERE starts_at >= ${from} AND starts_at < ${to}
     GROUP BY starts_at, currency ORDER BY starts_at, currency`;
+  const figures = rows.map((row) => ({
+    ...row,
+    revenueMinor: Number(row.revenueMinor),
+    refundedMinor: Number(row.refundedMinor),
+  }));
+  const isExact = figures.every(({ revenueMinor, refundedMinor }) =>
+    [revenueMinor, refundedMinor].every(Number.isSafeInteger),
+  );
+  return isExact ? figures : null;
+}
+
+interface Sums extends Omit<Figures, 'revenueMinor' | 'refundedMinor'> {
+  readonly revenueMinor: string;
+  readonly refundedMinor: string;
 }
 
 function instant(at: string, timeZone: string): Prisma.Sql {

@@ -56,6 +56,20 @@ describe('the calls of store credit', () => {
     expect(await shop.db.auditEntry.count({ where: audited })).toBe(3);
   });
 
+  test('grants at once never raise a balance above the largest amount', async () => {
+    const { id } = await ownerOf();
+    const grants = Array.from({ length: 10 }, () => post(id, { amount_minor: 400_000_000 }));
+    const responses = await Promise.all(grants);
+    const refused = responses.filter(({ status }) => status === 422);
+    expect(refused).toHaveLength(5);
+    for (const response of refused) {
+      expect((await problemOf(response)).errors).toMatchObject([{ pointer: '#/amount_minor' }]);
+    }
+    expect(await findBalances(shop.db, id)).toEqual([
+      { amountMinor: 2_000_000_001, currency: 'EUR' },
+    ]);
+  });
+
   test.each([
     ['of nothing', { amount_minor: 0 }, '#/amount_minor'],
     ['above the largest balance', { amount_minor: 2_147_483_647 }, '#/amount_minor'],

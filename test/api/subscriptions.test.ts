@@ -214,6 +214,17 @@ describe('GET /v1/analytics', () => {
     ]);
   });
 
+  test('a sum that a number cannot say exactly is refused in words, whatever the database holds', async () => {
+    const most = { ...sold(1), currency: 'IDR', revenueMinor: 2n ** 63n - 1n, refundedMinor: 0n };
+    const hours = ['05T01', '05T02'].map((at) => ({ ...most, hour: hour(at) }));
+    await shop.db.salesHour.createMany({ data: hours });
+    for (const by of ['hour', 'day']) {
+      const span = `by=${by}&from=2026-03-05&to=2026-03-06`;
+      const problem = await problemOf(await get(`/v1/analytics?${span}`));
+      expect(problem).toMatchObject({ status: 422, errors: [{ parameter: 'by' }] });
+    }
+  });
+
   test('where an offset is no whole hour, an hour counts to the day in which it begins', async () => {
     const span = { from: '2026-03-28', to: '2026-03-29', by: 'day' } as const;
     // Midnight is at 18:30 UTC.

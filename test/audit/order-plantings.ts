@@ -91,6 +91,12 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'one_price_per_currency',
+    what: 'a second price in euros',
+    subject: 'mug-white EUR',
+    statements: [`INSERT INTO product_prices VALUES ('mug-white', 'EUR', 1300)`],
+  },
+  {
     invariant: 'money_bounded',
     what: 'a payment in a different currency',
     statements: [`UPDATE payments SET currency = 'USD' WHERE order_id = ':pending'`],
