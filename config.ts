@@ -88,6 +88,11 @@ export function apiSettingsOf(app: AppConfig) {
   };
 }
 
+/** How long a shipment waits for the cases of its payment; null: it does not. */
+export function fraudHoldMsOf({ FRAUD_HOLD, FRAUD_HOLD_HOURS }: AppConfig): number | null {
+  return FRAUD_HOLD === 'ignore' ? null : FRAUD_HOLD_HOURS * 3_600_000;
+}
+
 /** What messages to customers say of the shop. */
 export function shopProfileOf(app: AppConfig) {
   const { SHOP_NAME, MAIL_FROM, SHOP_ORDER_URL, SHOP_TIME_ZONE } = app;

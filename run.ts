@@ -28,6 +28,7 @@ import {
   readTemporalConfig,
   retentionOf,
   type AppConfig,
+  fraudHoldMsOf,
 } from './config.ts';
 import type { Mailer } from './gateways/mail/mailer.ts';
 import type { PaymentGateway } from './gateways/payments.ts';
@@ -218,6 +219,7 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, services
     publicUrl,
     shop: shopProfileOf(config),
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
+    fraudHoldMs: fraudHoldMsOf(config),
     workflowBundle: config.WORKFLOW_BUNDLE,
     retention: retentionOf(config),
     responses: services.responses,

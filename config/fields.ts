@@ -69,6 +69,8 @@ export const appFields = z.object({
   TWILIO_ACCOUNT_SID: accountSid.optional(),
   TWILIO_AUTH_TOKEN: z.string().optional(),
   TWILIO_FROM: smsSender.optional(),
+  FRAUD_HOLD: z.enum(['hold', 'ignore']).default('hold'),
+  FRAUD_HOLD_HOURS: wholeNumber(0, 720).default(24),
   PAYMENT_ACTION_MINUTES: wholeNumber(1, 1_440).default(15),
   AUTHORIZE_DEADLINE_MS: wholeNumber(500, 10_000).default(2_000),
   BREAKER_WINDOW_MS: wholeNumber(1_000, 3_600_000).default(30_000),

@@ -25,6 +25,7 @@ export const PATIENCE = {
   provider_rejected_request: 'final',
   authorization_expiring: 'final',
   captured_manually: 'final',
+  shipment_held: 'final',
   not_cancellable: 'final',
   not_waiting: 'final',
   not_eligible: 'final',

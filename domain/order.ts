@@ -174,6 +174,8 @@ export interface Payment {
   readonly creditedMinor: number;
   /** The same of requested refunds that are not settled yet. */
   readonly creditingMinor: number;
+  /** What banks have taken back in disputes, open or lost. */
+  readonly disputedMinor: number;
   readonly currency: string;
   /**
    * The token that the shopper's browser got from the provider. Stays in PostgreSQL and at the provider.
@@ -245,6 +247,12 @@ export const EVENT_TYPES = [
   'refund.succeeded',
   'refund.failed',
   'refund.needs_attention',
+  'payment.disputed',
+  'payment.dispute_closed',
+  'payment.fraud_warning',
+  'payment.review_opened',
+  'payment.review_closed',
+  'order.shipment_held',
   'order.discrepancy_found',
   'order.discrepancy_resolved',
   'order.erased',

@@ -89,6 +89,7 @@ export type NotRefundableReason =
   | 'being_cancelled'
   | 'already_cancelled'
   | 'credit_after_cancel'
+  | 'disputed'
   | 'too_many_refunds';
 
 export type Refundability =
@@ -102,10 +103,10 @@ export type RefundTarget = (typeof REFUND_TARGETS)[number];
 /** The part of a refund that becomes store credit: what the card has not paid, or all of it. */
 export function creditPartOf(
   amountMinor: number,
-  { capturedMinor, refundedMinor, refundingMinor }: RefundableOrder['payment'],
+  payment: RefundableOrder['payment'],
   to: RefundTarget,
 ): number {
-  const cardLeftMinor = capturedMinor - refundedMinor - refundingMinor;
+  const cardLeftMinor = keptOfCard(payment);
   return to === 'credit' ? amountMinor : Math.max(0, amountMinor - cardLeftMinor);
 }
 
@@ -117,18 +118,23 @@ export function cardPartOf({
   return amountMinor - creditMinor;
 }
 
-/** What was paid, by card and by credit, and is not returned or being returned. */
+/** What the card has paid and is not returned, being returned, or taken back by a bank. */
+function keptOfCard(payment: RefundableOrder['payment']): number {
+  const { capturedMinor, refundedMinor, refundingMinor, disputedMinor } = payment;
+  return Math.max(0, capturedMinor - refundedMinor - refundingMinor - disputedMinor);
+}
+
+/** The same of what was paid, by card and by credit, less what became credit. */
 export function leftToRefund(payment: RefundableOrder['payment']): number {
-  const { capturedMinor, creditMinor, refundedMinor, refundingMinor } = payment;
+  const { capturedMinor, creditMinor, refundedMinor, refundingMinor, disputedMinor } = payment;
   const returned = refundedMinor + refundingMinor + payment.creditedMinor + payment.creditingMinor;
-  return capturedMinor + creditMinor - returned;
+  return Math.max(0, capturedMinor + creditMinor - returned - disputedMinor);
 }
 
 /** What a cancelled order has left on its card: its credit was given back. */
 export function leftOnCard(payment: RefundableOrder['payment']): number {
-  const { capturedMinor, refundedMinor, refundingMinor } = payment;
   // Less, when money of the card became credit.
-  return Math.min(capturedMinor - refundedMinor - refundingMinor, leftToRefund(payment));
+  return Math.min(keptOfCard(payment), leftToRefund(payment));
 }
 
 export interface RefundableOrder {
@@ -143,6 +149,7 @@ export interface RefundableOrder {
     | 'refundingMinor'
     | 'creditedMinor'
     | 'creditingMinor'
+    | 'disputedMinor'
     | 'currency'
     | 'capturedManually'
   >;
@@ -170,6 +177,7 @@ export function refundability({
     return notRefundable(payment.capturedManually ? 'captured_manually' : 'not_captured');
   }
   if (refunds >= MAX_REFUNDS) return notRefundable('too_many_refunds');
+  if (leftMinor === 0 && payment.disputedMinor > 0) return notRefundable('disputed');
   return { kind: 'refundable', leftMinor };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { AmountLimits, Money } from '../domain/money.ts';
+import type { CaseKind } from '../domain/payment-case.ts';
 import type { PendingRefundStatus, ProviderRefund } from '../domain/refund.ts';
 import type {
   BreakerView,
@@ -148,6 +149,38 @@ export type RefundsPage =
     }
   | NoResponse;
 
+/** A dispute, an early fraud warning or a review, as the provider has it now. */
+export interface ProviderCase {
+  readonly kind: CaseKind;
+  readonly id: string;
+  /** The payment; null when it names none. */
+  readonly reference: string | null;
+  /** The provider's: of a warning `actionable` or not, of a review `open` or why it was closed. */
+  readonly status: string;
+  readonly isOpen: boolean;
+  /** Of a dispute. */
+  readonly amountMinor: number | null;
+  readonly currency: string | null;
+  readonly reason: string;
+  /** Until when a dispute can be responded to. */
+  readonly respondBy: string | null;
+  readonly openedAt: string;
+}
+
+export type CaseLookup =
+  | { readonly kind: 'found'; readonly found: ProviderCase }
+  | { readonly kind: 'absent' }
+  | NoResponse;
+
+export type CasesPage =
+  | {
+      readonly kind: 'page';
+      readonly cases: readonly ProviderCase[];
+      readonly unreadable: readonly UnreadableRecord[];
+      readonly next: string | null;
+    }
+  | NoResponse;
+
 export interface PaymentGateway {
   /** The amounts that can be charged in a currency; null when no card can be charged in it. */
   limitsOf(currency: string): AmountLimits | null;
@@ -177,5 +210,9 @@ export interface PaymentGateway {
   listPayments(window: ListWindow): Promise<PaymentsPage>;
   /** References of the payments refunded in a time window. */
   listRefunds(window: ListWindow): Promise<RefundsPage>;
+  /** A dispute, an early fraud warning or a review. */
+  lookUpCase(request: { readonly kind: CaseKind; readonly id: string }): Promise<CaseLookup>;
+  /** Those opened in a time window, page by page; of the reviews only the open ones. */
+  listCases(window: ListWindow & { readonly kind: CaseKind }): Promise<CasesPage>;
   breakers(): readonly BreakerView[];
 }

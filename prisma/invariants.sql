@@ -161,13 +161,27 @@ WHERE (p.status::text <> ALL (CASE
   -- The provider has accepted to return it: it is not sure yet, or it failed and a person was asked.
   AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded') AND EXISTS (
     SELECT FROM refunds r WHERE r.order_id = o.id AND r.status NOT IN ('requested', 'succeeded')
-      AND r.provider_reference IS NOT NULL)))
+      AND r.provider_reference IS NOT NULL))
+  -- A bank took it back in a dispute; if that is won later, a person refunds it.
+  AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
+    AND EXISTS (SELECT FROM payment_cases c WHERE c.order_id = o.id AND c.kind = 'dispute')))
   OR NOT CASE p.status
     WHEN 'captured' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = 0
     WHEN 'partially_refunded' THEN p.captured_minor = p.amount_minor
       AND p.refunded_minor > 0 AND p.refunded_minor < p.captured_minor
     WHEN 'refunded' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = p.captured_minor
     ELSE p.captured_minor = 0 END;
+
+-- invariant: disputes_counted
+-- title: What banks have taken back is the sum of the disputes that are open or lost
+-- holds: always
+SELECT p.order_id AS subject, format('disputed %s, disputes %s', p.disputed_minor, COALESCE(c.minor, 0)) AS detail
+FROM payments p LEFT JOIN (
+  SELECT c.order_id, sum(CASE WHEN c.currency = q.currency THEN c.amount_minor ELSE q.amount_minor END) AS minor
+  FROM payment_cases c JOIN payments q USING (order_id)
+  WHERE c.kind = 'dispute' AND c.status IN ('needs_response', 'under_review', 'lost') GROUP BY c.order_id
+) c USING (order_id)
+WHERE p.disputed_minor <> COALESCE(c.minor, 0);
 
 -- invariant: payment_summary
 -- title: Each payment is the summary of its operations

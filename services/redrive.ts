@@ -1,6 +1,7 @@
 /**
  * An operator's decision about a dead letter. A redrive retries the failed work under the same ids:
- * the waiting step of a checkout, the delivery of the event, the notification or the refund.
+ * the waiting step of a checkout, the delivery of the event, the notification, the refund, or the webhook
+ * of the payment provider.
  */
 import { requestedDelivery } from '../domain/delivery.ts';
 import {
@@ -23,6 +24,7 @@ import {
   type DeadLetter,
 } from '../prisma/events/dead-letters.ts';
 import { recordAction, recordActions, type Operator } from '../prisma/access/operator-actions.ts';
+import { reopenMessage } from '../prisma/events/inbox.ts';
 import { findRefundStart } from '../prisma/payments/refunds.ts';
 import type { Resolution } from '../domain/attention.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
@@ -184,20 +186,22 @@ async function start(
   deadLetter: DeadLetter,
   { action, by }: RedriveRequest,
 ): Promise<StepDecisionOutcome> {
-  const orderId = orderOf(deadLetter);
   switch (deadLetter.source) {
     case 'checkout': {
+      const orderId = orderOf(deadLetter);
       // The note stays in PostgreSQL, because it may contain personal data (G8).
       const note = `dead letter ${deadLetter.id}`;
       const resolution = { step: deadLetter.subject, decision: action, note, actor: by.apiKeyId };
       return resolveStep({ db, checkouts }, orderId, resolution);
     }
     case 'delivery':
-      return (await deliveries.startDelivery(deliveryOf(deadLetter, orderId))).kind;
+      return (await deliveries.startDelivery(deliveryOf(deadLetter))).kind;
     case 'notification': {
-      const notification = notificationOf(deadLetter);
-      return (await deliveries.startNotification({ orderId, notification })).kind;
+      const order = { orderId: orderOf(deadLetter), notification: notificationOf(deadLetter) };
+      return (await deliveries.startNotification(order)).kind;
     }
+    case 'webhook':
+      return (await reopenMessage(db, 'payments', deadLetter.subject)) ? 'started' : 'not_waiting';
     case 'refund': {
       const refund = await findRefundStart(db, refundOf(deadLetter));
       return refund === null ? 'not_waiting' : (await refunds.retry(refund, by.apiKeyId)).kind;
@@ -205,9 +209,10 @@ async function start(
   }
 }
 
-function deliveryOf({ id, subject, eventId }: DeadLetter, orderId: OrderId) {
+function deliveryOf(deadLetter: DeadLetter) {
+  const { id, subject, eventId } = deadLetter;
   if (eventId === null) throw new Error(`${id} has no event`);
-  return requestedDelivery({ subscription: subject, eventId, orderId });
+  return requestedDelivery({ subscription: subject, eventId, orderId: orderOf(deadLetter) });
 }
 
 function orderOf({ id, orderId }: DeadLetter): OrderId {

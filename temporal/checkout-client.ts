@@ -10,6 +10,7 @@ import {
 } from '@temporalio/client';
 import {
   ApplicationFailure,
+  type SignalDefinition,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/common';
@@ -24,6 +25,7 @@ import {
   resolveUpdate,
   lookUpShipmentSignal,
   shipmentAnsweredSignal,
+  shipmentReleasedSignal,
   type CancelRequest,
   type ShipmentAnswered,
 } from '../workflows/checkout/contract.ts';
@@ -70,6 +72,8 @@ export interface CheckoutClient {
   resolve(orderId: OrderId, resolution: Resolution): Promise<ResolveOutcome>;
   /** Signals that the warehouse reported what is not understood: the workflow looks the shipment up. */
   lookUpShipment(orderId: OrderId): Promise<SignalOutcome>;
+  /** Signals that no case of the payment is open any more: a held shipment is requested. */
+  shipmentReleased(orderId: OrderId): Promise<SignalOutcome>;
   /** Reads the state of the order's workflow. */
   inspect(orderId: OrderId): Promise<RunOutcome | NotDone>;
   /** Starts a new run that continues the order. `replacing`: terminates a run that keeps failing. */
@@ -98,6 +102,12 @@ const PING_DEADLINE_MS = 500;
 export function createCheckoutClient(options: CheckoutClientOptions): CheckoutClient {
   const withDeadline = createTemporalDeadline(options.client);
   const linked = linkToConsole(options.publicUrl);
+  const signal = (orderId: OrderId, definition: SignalDefinition): Promise<SignalOutcome> =>
+    withDeadline(CALL_DEADLINE_MS, async (client) => {
+      const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
+      const sent = await orNotFound(handle.signal(definition));
+      return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
+    });
   return {
     start: (order) =>
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
@@ -120,12 +130,8 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
         const sent = await orNotFound(handle.signal(shipmentAnsweredSignal, answered));
         return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
       }),
-    lookUpShipment: (orderId) =>
-      withDeadline(CALL_DEADLINE_MS, async (client) => {
-        const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
-        const sent = await orNotFound(handle.signal(lookUpShipmentSignal));
-        return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
-      }),
+    lookUpShipment: (orderId) => signal(orderId, lookUpShipmentSignal),
+    shipmentReleased: (orderId) => signal(orderId, shipmentReleasedSignal),
     resolve: (orderId, resolution) =>
       withDeadline(UPDATE_DEADLINE_MS, (client) => resolve(client, orderId, resolution)),
     inspect: (orderId) =>

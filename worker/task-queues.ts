@@ -5,7 +5,7 @@ import { createActivities, type ActivityDependencies } from '../activities/index
 import type { JobDependencies } from '../activities/jobs/job-type.ts';
 import { createJobActivities } from '../activities/jobs/jobs.ts';
 import { createJobRecordActivities } from '../activities/jobs/records.ts';
-import type { SweepDependencies } from '../activities/operations/dependencies.ts';
+import type { CaseName, SweepDependencies } from '../activities/operations/dependencies.ts';
 import { createReconcileActivities } from '../activities/operations/reconcile.ts';
 import { createSweepActivities } from '../activities/operations/sweep.ts';
 import {
@@ -15,6 +15,7 @@ import {
 import type { SettledResponses } from '../services/end-unpaid.ts';
 import { startAndMark } from '../services/checkout-starter.ts';
 import { expireOrder } from '../services/expire-order.ts';
+import { followCase } from '../services/payment-cases.ts';
 import { startJobAndMark } from '../services/job-starter.ts';
 import { startRefundAndMark } from '../services/refund-starter.ts';
 import { createCheckoutClient, type CheckoutClient } from '../temporal/checkout-client.ts';
@@ -131,7 +132,10 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
 /** The activities of sweeps, reconciliations, and of what is recorded about jobs. */
 function createOperationActivities(
   options: WorkersOptions,
-  clients: Pick<SweepDependencies, 'checkouts' | 'refunds'> & { readonly jobs: JobClient },
+  clients: Pick<SweepDependencies, 'refunds'> & {
+    readonly checkouts: CheckoutClient;
+    readonly jobs: JobClient;
+  },
 ) {
   const { db, shop } = options;
   const { jobs } = clients;
@@ -139,6 +143,7 @@ function createOperationActivities(
     ...options,
     ...clients,
     expireOrder: (order: Order) => expireOrder(options, order),
+    followCase: (named: CaseName) => followCase({ ...options, ...clients }, named),
   };
   return {
     ...createSweepActivities(operations),

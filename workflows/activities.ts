@@ -36,7 +36,18 @@ export type RefundPaymentOutcome =
   | { readonly kind: 'refused'; readonly code: string };
 
 export type RequestShipmentOutcome =
-  { readonly kind: 'requested' } | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'requested' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  /**
+   * Not requested: a dispute, a fraud warning or a review speaks against it. A person is asked at `until`
+   * (ISO 8601), if they are not closed before; a past time: at once.
+   */
+  | {
+      readonly kind: 'held';
+      readonly until: string;
+      /** E.g. `review prv_...`. */
+      readonly cases: readonly string[];
+    };
 
 /** The warehouse's answer to a shipping request, by callback or by look-up. */
 export type ShipmentAnswer =
@@ -84,7 +95,10 @@ export interface Activities {
   capturePayment(input: OrderRef): Promise<CapturePaymentOutcome>;
   /** Looks up the payment, then voids or refunds it. Fails for one that was captured elsewhere. */
   voidOrRefundPayment(input: OrderRef): Promise<VoidOrRefundOutcome>;
-  /** Requests the shipment. The answer comes later, under the correlation id. Compensation: `cancelShipment`. */
+  /**
+   * Requests the shipment, unless it is held. The answer comes later, under the correlation id.
+   * Compensation: `cancelShipment`.
+   */
   requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;
   /** Looks up the shipping request at the warehouse. */
   lookUpShipment(input: OrderRef): Promise<ShipmentLookup>;
@@ -209,9 +223,13 @@ export interface ReconcileActivities {
     readonly from: string;
     readonly to: string;
   }): Promise<ReconcileSlice | null>;
-  reconcilePayments(
-    slice: ReconcileSlice,
-  ): Promise<{ readonly payments: number; readonly refunds: number; readonly failed: number }>;
+  reconcilePayments(slice: ReconcileSlice): Promise<{
+    readonly payments: number;
+    readonly refunds: number;
+    /** Old histories lack them. */
+    readonly cases?: number;
+    readonly failed: number;
+  }>;
   reconcileShipments(
     slice: ReconcileSlice,
   ): Promise<{ readonly orders: number; readonly failed: number }>;

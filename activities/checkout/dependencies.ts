@@ -24,6 +24,11 @@ export interface ActivityDependencies {
   readonly sms: SmsSender | null;
   /** The warehouse's callback URL, e.g. `https://shop.example/callbacks/warehouse`. */
   readonly warehouseCallbackUrl: string;
+  /**
+   * How long a shipment waits for the cases of its payment, before a person is asked; null: it does not.
+   * A day unless given.
+   */
+  readonly fraudHoldMs?: number | null | undefined;
 }
 
 /** The order, or a permanent failure. */

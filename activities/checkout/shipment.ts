@@ -1,10 +1,13 @@
 /** Shipping as request-reply: request, look up, cancel. The answer comes by callback, as a signal. */
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { recordShipmentHeld } from '../../prisma/orders/shipment-hold.ts';
 import {
   recordShipmentAccepted,
   recordShipmentEnded,
   recordShipmentRequested,
   recordShipped,
+  type HoldingCase,
 } from '../../prisma/orders/record-shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
@@ -75,13 +78,28 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
   };
 }
 
+const DAY_MS = 24 * 3_600_000;
+
+/** A case that is closed and speaks against it will not change: a person is asked at once. */
+async function hold(
+  db: Database,
+  orderId: OrderId,
+  { heldFor, forMs }: { readonly heldFor: readonly HoldingCase[]; readonly forMs: number },
+): Promise<RequestShipmentOutcome> {
+  const cases = heldFor.map(({ kind, id }) => `${kind.replace('_', ' ')} ${id}`);
+  const since = await recordShipmentHeld(db, orderId, cases);
+  const waits = heldFor.some(({ isOpen }) => isOpen) ? forMs : 0;
+  return { kind: 'held', until: new Date(Date.parse(since) + waits).toISOString(), cases };
+}
+
 async function requestShipment(
-  { db, warehouse, warehouseCallbackUrl }: ActivityDependencies,
+  { db, warehouse, warehouseCallbackUrl, fraudHoldMs = DAY_MS }: ActivityDependencies,
   orderId: OrderId,
 ): Promise<RequestShipmentOutcome> {
-  const request = await recordShipmentRequested(db, orderId);
+  const request = await recordShipmentRequested(db, orderId, { isHeld: fraudHoldMs !== null });
   if (request === null) throw orderNotFound(orderId);
-  const { isCancelled, lines, recipient } = request;
+  const { isCancelled, heldFor, lines, recipient } = request;
+  if (heldFor.length > 0) return hold(db, orderId, { heldFor, forMs: fraudHoldMs ?? 0 });
   if (isCancelled) return { kind: 'refused', reason: 'cancelled' };
   const outcome = await warehouse.ship({
     key: providerKey(orderId, 'ship'),

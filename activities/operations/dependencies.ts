@@ -1,6 +1,7 @@
 /** The dependencies of the maintenance activities. */
 import type { JobId, OrderId, RefundId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
+import type { PaymentCase } from '../../domain/payment-case.ts';
 import type { Retention } from '../../domain/retention.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
@@ -40,10 +41,14 @@ export interface JobRuns {
   start(job: JobStart): Promise<{ readonly kind: 'started' | 'already_started' } | NotDone>;
 }
 
+export type CaseName = Pick<PaymentCase, 'kind' | 'id'>;
+
 export interface MaintenanceDependencies {
   readonly db: Database;
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
+  /** Looks a dispute, fraud warning or review up, and applies it, as the API does. */
+  readonly followCase: (named: CaseName) => Promise<'done' | 'later' | 'unknown_payment'>;
   readonly checkouts: CheckoutRuns;
   readonly refunds: RefundRuns;
   /** Expires one overdue pending order, as the API does, or places it when it was paid in time. */

@@ -19,6 +19,7 @@ import { itemLoop } from '../items.ts';
 import { syncRefunds } from '../provider-refunds.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
+import { reconcileCases } from './reconcile-cases.ts';
 import { recordEachNotUnderstood, recordNotUnderstood } from './not-understood.ts';
 
 /** The clocks differ, and the provider creates a payment a little after we create its order. */
@@ -29,10 +30,17 @@ const LOOK_UP_CONCURRENCY = 5;
 const MAX_PAGES = 5_000;
 const UNREADABLE = { provider: 'payments', reason: 'record_not_understood' } as const;
 
+interface PaymentCounts {
+  readonly payments: number;
+  readonly refunds: number;
+  readonly cases: number;
+  readonly failed: number;
+}
+
 export async function reconcilePayments(
   deps: MaintenanceDependencies,
   slice: ReconcileSlice,
-): Promise<{ readonly payments: number; readonly refunds: number; readonly failed: number }> {
+): Promise<PaymentCounts> {
   const seen = new Set<string>();
   let failed = 0;
   for await (const { payments, unreadable } of pagesOf(deps.payments, slice)) {
@@ -54,7 +62,9 @@ export async function reconcilePayments(
     );
     failed += await lookUpEach(deps, slice, unseen);
   }
-  return { payments: seen.size, refunds: refunded.length, failed };
+  const cases = await reconcileCases(deps, slice);
+  failed += cases.failed;
+  return { payments: seen.size, refunds: refunded.length, cases: cases.followed, failed };
 }
 
 /** Compares the current records of one payment. Returns the kind of the discrepancy. */

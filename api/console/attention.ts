@@ -104,6 +104,7 @@ const RETRY = {
   delivery: 'Sends the event again, with the same id.',
   notification: 'Sends the e-mail or SMS again.',
   refund: 'Looks up the refund, then asks for it again under the same key.',
+  webhook: 'Looks up what the webhook is about again.',
 } as const;
 
 /** The decisions about a dead letter, each with its effect in words. For the action `decide`. */

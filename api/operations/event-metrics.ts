@@ -9,6 +9,7 @@ import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { itemFailures } from '../../telemetry/items.ts';
 import { logHeldSeconds } from '../../prisma/events/event-log.ts';
 import { countOpenDiscrepancies } from '../../prisma/operations/discrepancies.ts';
+import { countOpenCases } from '../../prisma/payments/cases.ts';
 import { listMaintenanceAges } from '../../prisma/operations/maintenance-runs.ts';
 import { listSubscriptions } from '../../prisma/events/subscriptions.ts';
 import type { EventStreams } from '../http/sse.ts';
@@ -44,6 +45,7 @@ export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps)
   );
   registerOrderGauges(registry, shared);
   registerOperationGauges(registry, shared);
+  registerCaseGauges(registry, shared);
   registerGauge(
     registry,
     { name: 'holdfast_event_streams', help: 'Open streams.', label: 'kind' },
@@ -139,6 +141,30 @@ function registerOperationGauges(registry: Registry, shared: SharedQuery): void 
     shared(async (db) =>
       (await listMaintenanceAges(db)).map(({ name, seconds }) => [name, seconds] as const),
     ),
+  );
+}
+
+function registerCaseGauges(registry: Registry, shared: SharedQuery): void {
+  const open = shared(countOpenCases);
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_payment_cases_open',
+      help: 'Open disputes, fraud warnings and reviews of payments.',
+      label: 'kind',
+    },
+    async () => Object.entries((await open()).byKind),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_dispute_response_due_seconds',
+      help: 'Until the first time that the shop has to respond to a dispute; absent when there is none.',
+    },
+    async () => {
+      const { respondWithinSeconds: seconds } = await open();
+      return seconds === null ? [] : [['', seconds]];
+    },
   );
 }
 

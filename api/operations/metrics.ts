@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { itemFailures } from '../../telemetry/items.ts';
 import { settledActions } from '../../telemetry/payment-actions.ts';
+import { ignoredCases } from '../../telemetry/payment-cases.ts';
 import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { connectionsOf, type Database } from '../../prisma/client/client.ts';
@@ -47,6 +48,7 @@ export function createMetrics(watched: {
   registry.registerMetric(itemFailures);
   registry.registerMetric(placedToShipped);
   registry.registerMetric(settledActions);
+  registry.registerMetric(ignoredCases);
   registerBreakers(registry, watched.breakers);
   registerLimiters(registry, watched.limiters);
   const notUnderstood = registerNotUnderstood(registry, watched.breakers);

@@ -12,8 +12,10 @@ import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { inSnapshot, type Database } from '../../prisma/client/client.ts';
 import { findOrder, findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
 import { findPaymentWait } from '../../prisma/orders/payment-actions.ts';
+import { listCases } from '../../prisma/payments/cases.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
+import { caseBody } from './case-view.ts';
 import { attentionBody, troubleBody } from './attention-view.ts';
 import { orderBody, paymentBody, refundEntryBody, timelineEntryBody } from './representations.ts';
 import type { OrderView } from '../schemas/orders.ts';
@@ -42,6 +44,7 @@ export async function viewOrder(
       order,
       payment: await findPayment(tx, id),
       wait: order.status === 'pending' ? await findPaymentWait(tx, id) : null,
+      cases: reader.isOperator ? await listCases(tx, id) : [],
       shipment: await findShipment(tx, id),
       refunds: await listRefunds(tx, id),
       timeline: await listOrderEvents(tx, id, MAX_EVENTS),
@@ -57,7 +60,11 @@ export async function viewOrder(
   const { tracking, warnings } = await readTracking(warehouse, order);
   return {
     ...orderBody(order),
-    payment: payment && paymentBody(payment, found.wait),
+    payment: payment && {
+      ...paymentBody(payment, found.wait),
+      disputed_minor: payment.disputedMinor,
+      cases: found.cases.map((each) => caseBody(each, order)),
+    },
     shipment: shipment && shipmentBody(shipment, tracking),
     refunds: found.refunds.map(refundEntryBody),
     timeline: found.timeline.map(timelineEntryBody),

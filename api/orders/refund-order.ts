@@ -109,5 +109,7 @@ const NOT_REFUNDABLE: Readonly<Record<NotRefundableReason, string>> = {
   credit_after_cancel:
     'The order was cancelled, and its store credit given back. Refund to the original means of payment, ' +
     'or grant the customer store credit.',
+  disputed:
+    'The bank has taken the money back in a dispute. Respond to it in the dashboard of the provider; if it is won, the order can be refunded.',
   too_many_refunds: 'The maximum number of refunds of an order is reached.',
 };

@@ -13,7 +13,6 @@ import type { PaymentWait } from '../../prisma/orders/payment-actions.ts';
 import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
 import type {
   OrderBody,
-  OrderView,
   PlacedOrderBody,
   RefundEntryBody,
   TimelineEntryBody,
@@ -101,7 +100,7 @@ export function placedOrderBody(order: Order): PlacedOrderBody {
 export function paymentBody(
   payment: Payment,
   wait: PaymentWait | null,
-): NonNullable<OrderView['payment']> {
+): PlacedOrderBody['payment'] {
   return {
     status: payment.status,
     amount_minor: payment.amountMinor,

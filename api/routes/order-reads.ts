@@ -150,7 +150,8 @@ async function pageOf({ db }: Services, query: z.output<typeof orderListQuery>) 
   const { limit, starting_after: startingAfter, q: search, status: statuses, email } = query;
   const { created_after: createdAfter, updated_before: updatedBefore } = query;
   const isRetrying = query.retrying !== undefined;
-  const filter = { search, statuses, email, createdAfter, updatedBefore, isRetrying };
+  const hasOpenCase = query.payment_case !== undefined;
+  const filter = { search, statuses, email, createdAfter, updatedBefore, isRetrying, hasOpenCase };
   const listed = await listOrders(db, filter, { limit, startingAfter });
   if (listed.kind === 'too_many') throw tooManyMatches();
   return listed;

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { isStorable } from '../../domain/text.ts';
 import { limit, listOf, pageOfIds, text } from './common.ts';
 
-export const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
+export const SOURCES = ['delivery', 'checkout', 'notification', 'refund', 'webhook'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
 const MAX_RATE_PER_SECOND = 500;
 

@@ -36,6 +36,9 @@ export const orderListQuery = pageOfIds('order').extend({
   retrying: z.literal('true').optional().openapi({
     description: '`true`: only orders with a step that failed and is being retried now.',
   }),
+  payment_case: z.literal('open').optional().openapi({
+    description: '`open`: only orders with an open dispute, fraud warning or review.',
+  }),
 });
 
 export const orderCountsSchema = z

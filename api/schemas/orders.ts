@@ -6,6 +6,7 @@ import { REFUND_CAUSES, REFUND_STATUSES } from '../../domain/refund.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { adjustments, adjustmentSchema } from './adjustments.ts';
 import { attentionSchema, troubleSchema } from './attention.ts';
+import { caseSchema } from './cases.ts';
 import { currency, listOf, sku, text } from './common.ts';
 import { customer, language, shippingAddress, shippingAddressSchema } from './customers.ts';
 
@@ -249,9 +250,20 @@ export const refundEntrySchema = z
   .openapi('RefundEntry');
 export type RefundEntryBody = z.output<typeof refundEntrySchema>;
 
+const paymentViewSchema = paymentSchema
+  .extend({
+    disputed_minor: minor.openapi({
+      description: 'What banks have taken back in disputes that are open or lost.',
+    }),
+    cases: z.array(caseSchema).openapi({
+      description: 'Disputes, fraud warnings and reviews. Empty for storefront keys.',
+    }),
+  })
+  .openapi('PaymentView');
+
 export const orderViewSchema = orderSchema
   .extend({
-    payment: paymentSchema.nullable(),
+    payment: paymentViewSchema.nullable(),
     shipment: shipmentSchema.nullable(),
     refunds: z.array(refundEntrySchema),
     timeline: z.array(timelineEntrySchema),

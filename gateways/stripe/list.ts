@@ -60,7 +60,7 @@ const readableRefund = z.object({
 });
 
 /** Where the next page starts. Throws NotUnderstood when what the package got is no page. */
-function nextOf(page: unknown): string | null {
+export function nextOf(page: unknown): string | null {
   const result = readablePage.safeParse(page);
   if (!result.success) throw new NotUnderstood('list_not_understood');
   const { data, has_more: hasMore } = result.data;
@@ -77,7 +77,7 @@ function unreadableOf({
   return { subject: isForeignId(reference) ? reference : null, orderId: namedOrder(metadata) };
 }
 
-function paramsOf({ from, to, after }: ListWindow) {
+export function paramsOf({ from, to, after }: ListWindow) {
   const seconds = (time: string): number => Math.floor(Date.parse(time) / 1000);
   return {
     created: { gte: seconds(from), lt: seconds(to) },

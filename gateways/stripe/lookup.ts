@@ -128,7 +128,7 @@ function isCurrencyCode(text: string): boolean {
 }
 
 /** Of a Unix time in seconds. Beyond the year 9999 it is none that PostgreSQL would keep for us. */
-function instantOf(seconds: number): string {
+export function instantOf(seconds: number): string {
   return new Date(requireMeaning(isUnixTime, seconds) * 1000).toISOString();
 }
 

@@ -16,6 +16,7 @@ import type {
   PaymentGateway,
   PaymentLookup,
 } from '../payments.ts';
+import { listCases, lookUpCase } from './cases.ts';
 import { listPayments, listRefunds } from './list.ts';
 import { parseResponse, createStripeClient, inconclusive } from './client.ts';
 import type { StripeAccess, StripeCall, StripeRefusal } from './client.ts';
@@ -74,6 +75,8 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
     listRefundsOf: (reference) => looking.run((call) => listRefundsOf(call, reference)),
     listPayments: (window) => looking.run((call) => listPayments(call, window)),
     listRefunds: (window) => looking.run((call) => listRefunds(call, window)),
+    lookUpCase: (request) => looking.run((call) => lookUpCase(call, request)),
+    listCases: (window) => looking.run((call) => listCases(call, window)),
     breakers: () => [authorizing, finding, looking, settling].map(({ view }) => view()),
   };
 }

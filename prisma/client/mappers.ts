@@ -79,6 +79,7 @@ export function toPayment(row: PaymentRow): Payment {
     refundingMinor: row.refundingMinor,
     creditedMinor: row.creditedMinor,
     creditingMinor: row.creditingMinor,
+    disputedMinor: row.disputedMinor,
     currency: row.currency,
     paymentMethod: row.paymentMethod,
     providerReference: row.providerReference,

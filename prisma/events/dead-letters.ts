@@ -42,9 +42,9 @@ export type NewDeadLetter = Pick<
   readonly lastFailedAt: string | null;
 };
 
-/** `subject` and the error without numbers, ids and quoted text. All refunds are one subject. */
+/** `subject` and the error without numbers, ids and quoted text. All refunds are one subject, all webhooks too. */
 export function fingerprintOf(subject: string, error: string): string {
-  const kind = isRefundId(subject) ? 'refund' : subject;
+  const kind = isRefundId(subject) ? 'refund' : subject.replace(/^evt_.*$/s, 'webhook');
   const cause = error
     .replaceAll(/"[^"]*"|'[^']*'/g, '…')
     .replaceAll(/\b[a-z]{2,4}_[0-9a-z]{10,}\b|[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')
@@ -142,7 +142,7 @@ export async function countOpenDeadLetters(
     where: { status: 'open' },
     _count: { _all: true },
   });
-  const counts = { delivery: 0, checkout: 0, notification: 0, refund: 0 };
+  const counts = { delivery: 0, checkout: 0, notification: 0, refund: 0, webhook: 0 };
   for (const { source, _count } of rows) counts[source] = _count._all;
   return counts;
 }

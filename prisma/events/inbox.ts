@@ -5,6 +5,7 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import type { InboxSource } from '../generated/enums.ts';
+import { recordDeadLetter, resolveDeadLetter } from './dead-letters.ts';
 
 export interface InboxMessage {
   readonly source: InboxSource;
@@ -72,6 +73,56 @@ export async function markTried(
 ): Promise<void> {
   await db.$executeRaw`
     UPDATE inbox SET tried_at = now() WHERE source = ${source} AND id = ANY (${[...ids]}::text[])`;
+}
+
+/**
+ * Closes messages that could not be handled within `afterMs`, as dead letters. Returns them.
+ */
+export async function deadLetterMessages(
+  db: Database,
+  { source, afterMs, error }: { source: InboxSource; afterMs: number; error: string },
+): Promise<readonly InboxMessage[]> {
+  return db.$transaction(async (tx) => {
+    const given = await tx.$queryRaw<(InboxMessage & { receivedAt: Date })[]>`
+      UPDATE inbox SET processed_at = now(), outcome = 'dead_lettered'
+      WHERE processed_at IS NULL AND source = ${source}
+        AND received_at < now() - ${afterMs} * interval '1 ms'
+      RETURNING source, id, type, order_id AS "orderId", payload, received_at AS "receivedAt"`;
+    for (const { id, type, orderId, payload, receivedAt } of given) {
+      await recordDeadLetter(tx, {
+        source: 'webhook',
+        subject: id,
+        orderId,
+        eventId: null,
+        message: { type, object: payload['object'] ?? null },
+        error: `${type}: ${error}`,
+        retryCount: 1,
+        firstFailedAt: receivedAt.toISOString(),
+        lastFailedAt: null,
+      });
+    }
+    return given;
+  });
+}
+
+/** A dead-lettered message is open again, as if it had come now. False: it is not kept any more. */
+export async function reopenMessage(
+  db: Database,
+  source: InboxSource,
+  id: string,
+): Promise<boolean> {
+  const reopened = await db.$executeRaw`
+    UPDATE inbox SET processed_at = NULL, outcome = NULL, tried_at = NULL, received_at = now()
+    WHERE source = ${source} AND id = ${id} AND outcome = 'dead_lettered'`;
+  return reopened === 1;
+}
+
+/** The message was handled: its live dead letter is resolved. */
+export async function resolveMessage(
+  db: Database,
+  { id, orderId }: Pick<InboxMessage, 'id' | 'orderId'>,
+): Promise<void> {
+  await resolveDeadLetter(db, { source: 'webhook', subject: id, orderId, eventId: null });
 }
 
 /**

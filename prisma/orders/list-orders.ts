@@ -23,6 +23,8 @@ export interface OrderFilter {
   readonly updatedBefore?: string | undefined;
   /** Only orders of which a step is being retried. */
   readonly isRetrying?: boolean | undefined;
+  /** Only orders with an open dispute, fraud warning or review. */
+  readonly hasOpenCase?: boolean | undefined;
   /** Text that a person has of an order; see `searchedTerms` and `readOrderNumber`. */
   readonly search?: string | undefined;
 }
@@ -128,8 +130,17 @@ function timeConditions({ createdAfter, updatedBefore }: OrderFilter): readonly 
   return conditions;
 }
 
-function selectiveConditions({ email, isRetrying = false }: OrderFilter): readonly Prisma.Sql[] {
+function selectiveConditions({
+  email,
+  isRetrying = false,
+  hasOpenCase = false,
+}: OrderFilter): readonly Prisma.Sql[] {
   const conditions: Prisma.Sql[] = [];
+  if (hasOpenCase) {
+    conditions.push(
+      Prisma.sql`o.id = ANY(ARRAY(SELECT order_id FROM payment_cases WHERE is_open))`,
+    );
+  }
   if (email !== undefined) conditions.push(Prisma.sql`o.customer_email = ${email.toLowerCase()}`);
   if (isRetrying) {
     // By the index of those rows, and not order by order.

@@ -10,7 +10,9 @@ import {
   type OrderId,
 } from '../../domain/ids.ts';
 import type { CancelReason, ShippingAddress } from '../../domain/order.ts';
+import type { CaseKind } from '../../domain/payment-case.ts';
 import { trackingTerm } from '../../domain/search-terms.ts';
+import { holdingCases } from './shipment-hold.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   orderTransaction,
@@ -49,8 +51,18 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
 export interface ShipmentRequest {
   /** The order is being cancelled, at whatever stage: nothing was recorded. */
   readonly isCancelled: boolean;
+  /** The cases that hold the shipment: nothing was recorded. */
+  readonly heldFor: readonly HoldingCase[];
   readonly lines: readonly StockRequest[];
   readonly recipient: { readonly name: string; readonly address: ShippingAddress };
+}
+
+/** A case of the payment that speaks against shipping. */
+export interface HoldingCase {
+  readonly kind: CaseKind;
+  readonly id: string;
+  /** It may still be closed in favor of the shipment. */
+  readonly isOpen: boolean;
 }
 
 /**
@@ -62,10 +74,13 @@ export interface ShipmentRequest {
 export async function recordShipmentRequested(
   db: Database,
   orderId: OrderId,
+  policy: { readonly isHeld: boolean } = { isHeld: true },
 ): Promise<ShipmentRequest | null> {
   const rows = await db.$queryRaw<ToShip[]>`
-    WITH kept AS (
-      SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL FOR NO KEY UPDATE),
+    WITH holding AS MATERIALIZED (${policy.isHeld ? holdingCases(orderId) : NO_CASES}),
+    kept AS (
+      SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL
+        AND NOT EXISTS (SELECT FROM holding) FOR NO KEY UPDATE),
     asked AS (
       INSERT INTO shipments (id, order_id, correlation_id, status)
       SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
@@ -73,21 +88,27 @@ export async function recordShipmentRequested(
     SELECT customer_name AS name, shipping_address AS address, (
       SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity) ORDER BY position)
       FROM order_lines WHERE order_id = orders.id) AS lines,
+      COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'id', id, 'isOpen', is_open)
+        ORDER BY id) FROM holding WHERE cancel_reason IS NULL), '[]') AS "heldFor",
       NOT EXISTS (SELECT FROM asked WHERE status <> 'cancelled') AND NOT EXISTS (
         SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "isCancelled"
     FROM orders WHERE id = ${orderId}`;
   const [order] = rows;
   if (!order) return null;
-  const { isCancelled, lines } = order;
+  const { isCancelled, heldFor, lines } = order;
   return {
     isCancelled,
+    heldFor,
     lines,
     recipient: { name: order.name, address: readAddress(order.address) },
   };
 }
 
+const NO_CASES = Prisma.sql`SELECT NULL AS id, NULL AS kind, NULL::boolean AS is_open WHERE false`;
+
 interface ToShip {
   readonly isCancelled: boolean;
+  readonly heldFor: readonly HoldingCase[];
   readonly name: string;
   readonly address: Prisma.JsonValue;
   readonly lines: readonly StockRequest[];

@@ -24,8 +24,8 @@ export async function selectOrders(
     action === 'cancel'
       ? Prisma.sql`o.total_minor`
       : Prisma.sql`CASE WHEN p.status IN ('captured', 'partially_refunded', 'refunded')
-          THEN p.captured_minor + p.credit_minor - p.refunded_minor - p.refunding_minor
-            - p.credited_minor - p.crediting_minor
+          THEN GREATEST(0, p.captured_minor + p.credit_minor - p.refunded_minor - p.refunding_minor
+            - p.credited_minor - p.crediting_minor - p.disputed_minor)
           ELSE 0 END`;
   const rows = await db.$queryRaw<{ id: string; currency: string; amountMinor: number }[]>`
     SELECT o.id, o.currency, ${amount} AS "amountMinor"

@@ -124,9 +124,9 @@ export async function insertRefund(tx: Transaction, refund: NewRefund): Promise<
       UPDATE payments SET refunding_minor = refunding_minor + ${onCard},
         crediting_minor = crediting_minor + ${creditMinor}, updated_at = now()
       WHERE order_id = ${orderId} AND status IN ('captured', 'partially_refunded', 'refunded')
-        AND captured_minor - refunded_minor - refunding_minor >= ${onCard}
+        AND captured_minor - refunded_minor - refunding_minor - disputed_minor >= ${onCard}
         AND captured_minor + credit_minor - refunded_minor - refunding_minor - credited_minor
-          - crediting_minor >= ${amountMinor}
+          - crediting_minor - disputed_minor >= ${amountMinor}
       RETURNING currency, provider_reference),
     intent AS (
       INSERT INTO payment_operations

@@ -49,6 +49,8 @@ export async function exportOrders(
       'adjustments', (SELECT COALESCE(jsonb_agg(a ORDER BY a.position), '[]')
         FROM order_adjustments a WHERE a.order_id = o.id),
       'payment', (SELECT to_jsonb(p) FROM payments p WHERE p.order_id = o.id),
+      'payment_cases', (SELECT COALESCE(jsonb_agg(c ORDER BY c.opened_at, c.id), '[]')
+        FROM payment_cases c WHERE c.order_id = o.id),
       'payment_operations', (SELECT COALESCE(jsonb_agg(p ORDER BY p.id), '[]')
         FROM payment_operations p WHERE p.order_id = o.id),
       'search_terms', (SELECT COALESCE(jsonb_agg(t.term ORDER BY t.term), '[]')

@@ -25,12 +25,8 @@ const REPORTED_OPERATIONS: ReadonlyMap<string, OperationRecord> = new Map([
   ['charge.refunded', { kind: 'refund', state: 'succeeded' }],
 ]);
 
-/** What we cannot have requested: a refund that failed after it was accepted, and disputes. */
-const LOSSES: ReadonlySet<string> = new Set([
-  'refund.failed',
-  'charge.dispute.created',
-  'charge.dispute.funds_withdrawn',
-]);
+/** What we cannot have requested: a refund that failed after it was accepted. */
+const LOSSES: ReadonlySet<string> = new Set(['refund.failed']);
 
 /** The payment a webhook is about. Null: it does not say, or its type is not used. */
 export interface NamedPayment {

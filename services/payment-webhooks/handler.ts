@@ -2,10 +2,11 @@
 import type { Logger } from 'pino';
 import type { Database } from '../../prisma/client/client.ts';
 import type { InboxMessage } from '../../prisma/events/inbox.ts';
+import type { PaymentCaseDeps } from '../payment-cases.ts';
 import type { SettleAndStartDeps } from '../settle-action.ts';
 import type { RefundClient } from '../../temporal/refund-client.ts';
 
-export interface PaymentWebhookDeps extends SettleAndStartDeps {
+export interface PaymentWebhookDeps extends SettleAndStartDeps, PaymentCaseDeps {
   readonly log: Logger;
   readonly refunds: RefundClient;
   /** Logs and counts a genuine message that is not understood. */

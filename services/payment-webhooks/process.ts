@@ -6,9 +6,11 @@
  */
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import {
+  deadLetterMessages,
   listUnprocessed,
   markProcessed,
   markTried,
+  resolveMessage,
   type InboxMessage,
 } from '../../prisma/events/inbox.ts';
 import { loadPaymentHistories } from '../../prisma/payments/payment-records.ts';
@@ -20,6 +22,8 @@ import { handlerOf } from './handlers.ts';
 
 /** By then our record is written, either from the provider's response or from a lookup. */
 const FINAL_AFTER_MS = 60_000;
+/** As long as Stripe itself repeats a webhook. */
+const GIVE_UP_AFTER_MS = 3 * 24 * 3_600_000;
 
 /**
  * Processes the open webhooks, many at once. One that matches no record yet stays open until it is older
@@ -31,14 +35,17 @@ export async function processPaymentWebhooks(
     readonly olderThanMs: number;
     readonly limit: number;
     readonly finalAfterMs?: number;
+    readonly giveUpAfterMs?: number;
   },
 ): Promise<number> {
   const { limit, olderThanMs, finalAfterMs = FINAL_AFTER_MS } = limits;
+  const { giveUpAfterMs = GIVE_UP_AFTER_MS } = limits;
   const page = { source: 'payments', limit, isSpaced: true } as const;
   const old = await listUnprocessed(deps.db, { ...page, olderThanMs: finalAfterMs });
   const closed = await processAll(deps, await handleAll(deps, old), { isFinal: true });
   const young = await listUnprocessed(deps.db, { ...page, olderThanMs });
   await processAll(deps, await handleAll(deps, young), { isFinal: false });
+  await giveUp(deps, giveUpAfterMs);
   return closed;
 }
 
@@ -54,8 +61,17 @@ export async function handlePaymentWebhook(
   if (outcome === undefined || outcome === 'later' || outcome === 'compare') return outcome;
   const { source, id } = message;
   await markProcessed(deps.db, { source, ids: [id] }, OUTCOMES[outcome]);
+  await resolveMessage(deps.db, message);
   if (outcome === 'not_understood') deps.onNotUnderstood(message);
   return outcome;
+}
+
+/** What could be handled neither now nor for days waits for a person. */
+async function giveUp({ db, log }: PaymentWebhookDeps, afterMs: number): Promise<void> {
+  const error = 'the provider did not say, or our own record was not written, for three days';
+  for (const { id, type } of await deadLetterMessages(db, { source: 'payments', afterMs, error })) {
+    log.warn({ webhook_id: id, type }, 'a webhook of the payment provider is a dead letter');
+  }
 }
 
 /** As they are recorded in the inbox. */

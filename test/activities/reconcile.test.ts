@@ -21,6 +21,7 @@ function workflowRun(runId: string, scheduledTimestampMs: number) {
     ...gateways,
     checkouts,
     refunds,
+    followCase: () => Promise.resolve('done'),
     expireOrder: (order) => expireOrder({ db, ...gateways, responses: SETTLED_RESPONSES }, order),
   });
   const execution = { workflowExecution: { workflowId: 'reconcile-recent', runId } };

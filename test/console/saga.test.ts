@@ -342,7 +342,7 @@ describe('an order that goes backward', () => {
 describe('an order that never became a checkout', () => {
   test('a declined card fails the authorization, and the units are free again', () => {
     const payment = {
-      status: 'declined',
+      status: 'declined' as const,
       amount_minor: 100,
       captured_minor: 0,
       refunded_minor: 0,
@@ -350,7 +350,9 @@ describe('an order that never became a checkout', () => {
       currency: 'EUR',
       decline_code: 'insufficient_funds',
       action_expires_at: null,
-    } as const;
+      disputed_minor: 0,
+      cases: [],
+    };
     const source = order(['order.created', 'order.declined'], { status: 'declined', payment });
     expect(statesOf(source)).toEqual([
       'done/compensated',

@@ -19,6 +19,7 @@ export interface RecordedCheckouts extends CheckoutClient {
   readonly answers: { readonly orderId: OrderId; readonly answered: ShipmentAnswered }[];
   /** Orders whose shipment is to be looked up at once. */
   readonly lookUps: OrderId[];
+  readonly released: OrderId[];
   readonly resolved: { readonly orderId: OrderId; readonly resolution: Resolution }[];
   /** False: no step waits for a person. */
   waiting: boolean;
@@ -86,6 +87,7 @@ function createCheckoutRecorder(): RecordedCheckouts {
     started: [],
     answers: [],
     lookUps: [],
+    released: [],
     resolved: [],
     waiting: true,
     reachable: true,
@@ -105,6 +107,11 @@ function createCheckoutRecorder(): RecordedCheckouts {
     async lookUpShipment(orderId) {
       if (!recorder.reachable) return { kind: 'unavailable' };
       recorder.lookUps.push(orderId);
+      return { kind: 'delivered' };
+    },
+    async shipmentReleased(orderId) {
+      if (!recorder.reachable) return { kind: 'unavailable' };
+      recorder.released.push(orderId);
       return { kind: 'delivered' };
     },
     async resolve(orderId, resolution) {

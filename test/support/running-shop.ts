@@ -12,6 +12,7 @@ import type {
 import type { JobActivities, JobRecordActivities } from '../../workflows/jobs/activities.ts';
 import { createEventActivities } from '../../activities/events/events.ts';
 import { createActivities } from '../../activities/index.ts';
+import type { CaseName } from '../../activities/operations/dependencies.ts';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createJobActivities } from '../../activities/jobs/jobs.ts';
@@ -20,6 +21,7 @@ import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
 import { createJobWork } from '../../api/jobs/job-work.ts';
 import { expireOrder } from '../../services/expire-order.ts';
+import { followCase } from '../../services/payment-cases.ts';
 import { startJobAndMark } from '../../services/job-starter.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import { requireStarted } from '../../temporal/deadline.ts';
@@ -179,6 +181,7 @@ function activitiesOf(made: {
     refunds: services.refunds,
     jobs: services.jobs,
     expireOrder: (order: Order) => expireOrder(services, order),
+    followCase: (named: CaseName) => followCase(services, named),
   };
   return {
     ...createActivities({ db, ...gateways, warehouseCallbackUrl: made.http?.url ?? NOWHERE }),

@@ -8,6 +8,7 @@ const NOTHING: Card = {
   waiting: null,
   retried: [],
   requestedAt: null,
+  held: null,
   consoleUrl: 'https://shop.test/console/orders/ord_1',
 };
 const SINCE = '2026-01-31T12:00:00.123Z';

@@ -16,6 +16,13 @@ export interface Waiting {
   readonly deadLetters: Readonly<Record<string, string>>;
 }
 
+/** What a shipment is held for. */
+export interface Held {
+  /** When a person is asked (ISO 8601). */
+  readonly until: string;
+  readonly cases: readonly string[];
+}
+
 export interface Card {
   /** What the order comes to. */
   readonly total: string;
@@ -25,6 +32,8 @@ export interface Card {
   readonly retried: readonly RetriedStep[];
   /** Since when the warehouse has the shipping request (ISO 8601); null before. */
   readonly requestedAt: string | null;
+  /** The shipment is held; null: it is not. */
+  readonly held: Held | null;
   /** The order's page in the console. */
   readonly consoleUrl: string | null;
 }
@@ -57,9 +66,12 @@ function firstLine(card: Card): string {
 }
 
 /** What runs, or what it waits for that no person has to do. */
-function currentWork({ retried, requestedAt, states, status }: Card): string {
+function currentWork({ retried, requestedAt, held, states, status }: Card): string {
   const [retry] = retried;
   if (retry !== undefined) return retrying(retry);
+  if (held !== null) {
+    return `**Held**: ${text(held.cases.join(', '))}. Ships when it is closed at the payment provider; a person is asked at ${time(held.until)}.`;
+  }
   if (requestedAt !== null && states.get('shipOrder') === 'running') {
     return `Waits for the warehouse's callback since ${time(requestedAt)}.`;
   }

@@ -156,6 +156,10 @@ function begin(input: CheckoutInput): CheckoutRun {
       requested: resume?.from === 'paid',
       onAccepted: () => progress.awaitCallback(),
       onWait: () => progress.enter('paid', 'publish'),
+      onHeld: (held) => {
+        progress.hold(held);
+        if (held !== null) progress.enter('paid', 'publish');
+      },
     }),
     attention: createAttention(orderId, progress),
     forward: new CancellationScope(),

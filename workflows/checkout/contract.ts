@@ -77,6 +77,8 @@ export const statusQuery = defineQuery<CheckoutView>('status');
 export const shipmentAnsweredSignal = defineSignal<[ShipmentAnswered]>('shipmentAnswered');
 /** The warehouse reported the shipment in a way that is not understood. */
 export const lookUpShipmentSignal = defineSignal('lookUpShipment');
+/** No dispute, fraud warning or review of the payment is open any more. */
+export const shipmentReleasedSignal = defineSignal('shipmentReleased');
 export const cancelUpdate = defineUpdate<CancelAccepted, [CancelRequest]>('cancel');
 export const resolveUpdate = defineUpdate<void, [Resolution]>('resolve');
 

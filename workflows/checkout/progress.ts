@@ -3,7 +3,7 @@ import { setCurrentDetails } from '@temporalio/workflow';
 import type { OrderStatus } from '../../domain/order.ts';
 import { details } from '../limits.ts';
 import { retriedSteps, whenRetried } from '../steps.ts';
-import { renderCard, type Waiting } from './card.ts';
+import { renderCard, type Held, type Waiting } from './card.ts';
 import { consolePageOfOrder, publish as publishAttributes } from './publish.ts';
 import { SEARCH_ATTRIBUTES, type CheckoutView, type StepView } from './contract.ts';
 
@@ -15,6 +15,8 @@ export interface Progress {
   enter(status: OrderStatus, publish: 'publish' | 'quiet'): void;
   /** The warehouse has the shipping request and will call back. */
   awaitCallback(): void;
+  /** The shipment is held; null: not any more. */
+  hold(held: Held | null): void;
   /** Null: no step waits for a person any more. */
   waitFor(waiting: Waiting | null): void;
   view(): CheckoutView;
@@ -27,9 +29,10 @@ export function createProgress(total: string): Progress {
   let status: OrderStatus = 'placed';
   let waiting: Waiting | null = null;
   let requestedAt: string | null = null;
+  let held: Held | null = null;
 
   const show = (): void => {
-    const now = { status, states, waiting, requestedAt, retried: retriedSteps() };
+    const now = { status, states, waiting, requestedAt, held, retried: retriedSteps() };
     setCurrentDetails(details(renderCard({ total, consoleUrl, ...now })));
   };
   const mark = (name: string, state: StepView['state']): void => {
@@ -66,6 +69,10 @@ export function createProgress(total: string): Progress {
     },
     awaitCallback() {
       requestedAt = new Date().toISOString();
+      show();
+    },
+    hold(next) {
+      held = next;
       show();
     },
     waitFor(next) {

@@ -2,7 +2,8 @@
  * Shipping as request-reply. The warehouse accepts the request, ships later, and reports by a callback
  * that arrives here as a signal. The signal may arrive before the request has returned, twice, or
  * never: then the workflow looks the shipment up, less and less often. A report that is not understood is
- * no answer: the shipment is looked up at once, and a person is asked when that does not settle it.
+ * no answer: the shipment is looked up at once, and a person is asked when that does not settle it. A
+ * shipment is not requested while a case of the payment holds it, for a bounded time.
  */
 import {
   ApplicationFailure,
@@ -13,12 +14,16 @@ import {
 import { retryBudgetMs } from '../../domain/checkout-steps.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
-import type { ShipmentAnswer, ShipmentLookup } from '../activities.ts';
+import type { RequestShipmentOutcome, ShipmentAnswer, ShipmentLookup } from '../activities.ts';
 import { patienceWith } from '../failure-type.ts';
 import { onBareSignal, onSignal } from '../inputs.ts';
 import { shipmentAnswered } from './inputs.ts';
 import { steps } from '../steps.ts';
-import { lookUpShipmentSignal, shipmentAnsweredSignal } from './contract.ts';
+import {
+  lookUpShipmentSignal,
+  shipmentAnsweredSignal,
+  shipmentReleasedSignal,
+} from './contract.ts';
 
 /** Long enough that a warehouse that answers on its own is never looked up. */
 const FIRST_INTERVAL_MS = 30_000;
@@ -44,12 +49,17 @@ interface ShippingOptions {
   readonly onAccepted: () => void;
   /** The warehouse has not answered within the first interval: the order waits for it. */
   readonly onWait: () => void;
+  /** The shipment is held until a case of the payment is closed; null: not any more. */
+  readonly onHeld: (held: Held | null) => void;
 }
+
+export type Held = Extract<RequestShipmentOutcome, { kind: 'held' }>;
 
 export function createShipping(orderId: OrderId, options: ShippingOptions): Shipping {
   let { requested } = options;
   let answer: ShipmentAnswer | undefined;
   let isReportUnclear = false;
+  let isReleased = false;
 
   onSignal(shipmentAnsweredSignal, shipmentAnswered, {
     description:
@@ -66,15 +76,38 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
     },
   });
 
+  onBareSignal(shipmentReleasedSignal, {
+    description: 'No case of the payment is open any more: a held shipment is requested.',
+    handle() {
+      isReleased = true;
+    },
+  });
+
+  /** Requests the shipment, once nothing holds it. Throws when a person has to decide about the hold. */
+  async function request(): Promise<Exclude<RequestShipmentOutcome, Held>> {
+    for (;;) {
+      requested = true;
+      isReleased = false;
+      const outcome = await steps.requestShipment({ orderId });
+      if (outcome.kind !== 'held') return outcome;
+      requested = options.requested;
+      const waitMs = Date.parse(outcome.until) - Date.now();
+      if (waitMs <= 0) throw shipmentHeld(outcome);
+      options.onHeld(outcome);
+      const summary = `Held: ${outcome.cases.join(', ')}`;
+      await condition(() => isReleased, waitMs, { summary });
+      options.onHeld(null);
+    }
+  }
+
   return {
     isRequested: () => requested,
     async ship() {
-      requested = true;
-      let request = await steps.requestShipment({ orderId });
+      let requestedNow = await request();
       let mustSettle = false;
       const deadlineMs = Date.now() + retryBudgetMs('shipOrder');
       for (let intervalMs = FIRST_INTERVAL_MS; Date.now() < deadlineMs;) {
-        if (request.kind === 'refused') return request;
+        if (requestedNow.kind === 'refused') return requestedNow;
         if (intervalMs === FIRST_INTERVAL_MS) options.onAccepted();
         const waitMs = Math.min(intervalMs, deadlineMs - Date.now());
         const summary = 'Wait for the warehouse';
@@ -86,7 +119,7 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
         const found = await lookUp(orderId);
         if (found !== null && found.kind !== 'pending' && found.kind !== 'absent') return found;
         if (found !== null && mustSettle) throw reportNotUnderstood();
-        if (found?.kind === 'absent') request = await steps.requestShipment({ orderId });
+        if (found?.kind === 'absent') requestedNow = await request();
         intervalMs = Math.min(intervalMs * 2, MAX_INTERVAL_MS);
       }
       throw ApplicationFailure.nonRetryable(
@@ -95,6 +128,13 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
       );
     },
   };
+}
+
+function shipmentHeld({ cases }: Held): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `the shipment is held for ${cases.join(', ')}`,
+    'shipment_held' satisfies FailureType,
+  );
 }
 
 function reportNotUnderstood(): ApplicationFailure {

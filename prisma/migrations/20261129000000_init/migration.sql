@@ -23,7 +23,7 @@ CREATE TYPE shipment_status AS ENUM ('requested', 'shipped', 'refused', 'cancell
 CREATE TYPE idempotency_state AS ENUM ('running', 'done');
 CREATE TYPE api_key_role AS ENUM ('storefront', 'operator', 'admin');
 CREATE TYPE inbox_source AS ENUM ('warehouse', 'payments');
-CREATE TYPE dead_letter_source AS ENUM ('delivery', 'checkout', 'notification', 'refund');
+CREATE TYPE dead_letter_source AS ENUM ('delivery', 'checkout', 'notification', 'refund', 'webhook');
 CREATE TYPE dead_letter_status AS ENUM ('open', 'redriven', 'resolved', 'discarded');
 CREATE TYPE redrive_status AS ENUM ('running', 'completed', 'stopped');
 CREATE TYPE webhook_endpoint_status AS ENUM ('enabled', 'disabled');
@@ -234,6 +234,8 @@ CREATE TABLE payments (
   -- Refunds to store credit, from whichever part: settled, and open.
   credited_minor integer NOT NULL DEFAULT 0 CHECK (credited_minor >= 0),
   crediting_minor integer NOT NULL DEFAULT 0 CHECK (crediting_minor >= 0),
+  -- What banks have taken back in disputes, open or lost: more than is left, if they say so.
+  disputed_minor integer NOT NULL DEFAULT 0 CHECK (disputed_minor >= 0),
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   payment_method text,
   provider_reference text UNIQUE,
@@ -851,3 +853,31 @@ CREATE TABLE product_prices (
   price_minor integer NOT NULL CHECK (price_minor > 0),
   PRIMARY KEY (sku, currency)
 );
+
+-- Disputes, early fraud warnings and reviews of payments.
+
+CREATE TYPE payment_case_kind AS ENUM ('dispute', 'fraud_warning', 'review');
+
+-- The state is the provider's, as it was read last. payments.disputed_minor is the sum of the disputes
+-- whose money the bank has.
+CREATE TABLE payment_cases (
+  -- The provider's.
+  id text PRIMARY KEY,
+  order_id text NOT NULL REFERENCES orders (id),
+  kind payment_case_kind NOT NULL,
+  status text NOT NULL,
+  amount_minor integer CHECK (amount_minor >= 0),
+  currency text CHECK (currency ~ '^[A-Z]{3}$'),
+  reason text NOT NULL,
+  is_open boolean NOT NULL,
+  respond_by timestamptz(3),
+  opened_at timestamptz(3) NOT NULL,
+  closed_at timestamptz(3),
+  -- When this state was asked for at the provider: an older answer never replaces it.
+  updated_at timestamptz(3) NOT NULL DEFAULT now(),
+  CONSTRAINT payment_cases_amount CHECK ((kind = 'dispute') = (amount_minor IS NOT NULL)
+    AND (amount_minor IS NULL) = (currency IS NULL)),
+  CONSTRAINT payment_cases_closed CHECK (is_open = (closed_at IS NULL))
+);
+CREATE INDEX payment_cases_order_id_idx ON payment_cases (order_id);
+CREATE INDEX payment_cases_open ON payment_cases (updated_at) WHERE is_open;

@@ -56,6 +56,8 @@ const POINTS: Points = {
   'commit.refund.succeeded': on('refundedPartly'),
   'commit.refund.failed': on('refundRefused'),
   'commit.refund.needs_attention': on('refundRedriven'),
+  'commit.payment.disputed': on('disputed'),
+  'commit.order.shipment_held': on('disputed'),
   'commit.order.discrepancy_found': on('discrepancyResolved'),
   'commit.order.discrepancy_resolved': on('discrepancyResolved'),
   'commit.order.erased': on('erased'),

@@ -3,7 +3,7 @@
  * order has settled. The process may be killed anywhere in between.
  */
 import { expect, onTestFinished } from 'vitest';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { ERASED } from '../../../domain/erasure.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { PaymentStatus } from '../../../domain/order.ts';
@@ -30,6 +30,7 @@ import {
 /** Runs one order to its outcome and checks it. Gives the order. */
 export type Scenario = (stack: TestStack) => Promise<OrderId>;
 
+const RESERVE: Place = { provider: 'warehouse', operation: 'reserve' };
 const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
 const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
 const LOOK_UP: Place = { provider: 'payments', operation: 'lookup' };
@@ -54,6 +55,7 @@ export const SCENARIOS = {
   refundedPartly,
   refundRefused,
   refundRedriven,
+  disputed,
   discrepancyResolved,
   erased,
 } as const satisfies Readonly<Record<string, Scenario>>;
@@ -243,6 +245,36 @@ async function refundRedriven(stack: TestStack): Promise<OrderId> {
   expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
   await untilEvent(stack, orderId, 'refund.needs_attention');
   return orderId;
+}
+
+/** Held for a review, shipped once that is approved, disputed and lost. */
+async function disputed(stack: TestStack): Promise<OrderId> {
+  stack.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
+  const orderId = await placeUntilSettled(stack, withCredit());
+  const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
+  const named = { payment_intent: providerReference };
+  const review = await atProvider(stack, '/payments/reviews', named);
+  await untilEvent(stack, orderId, 'payment.review_opened');
+  stack.sandbox.faults.remove(RESERVE);
+  await untilEvent(stack, orderId, 'order.shipment_held');
+  await atProvider(stack, `/payments/reviews/${review}/approve`, {});
+  await untilStatus(stack, orderId, 'shipped');
+  const dispute = await atProvider(stack, '/payments/disputes', named);
+  await untilEvent(stack, orderId, 'payment.disputed');
+  await atProvider(stack, `/payments/disputes/${dispute}/close`, { status: 'lost' });
+  await untilEvent(stack, orderId, 'payment.dispute_closed');
+  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, dispute: 1 });
+  return orderId;
+}
+
+/** What a bank or a reviewer does there. Gives the id of the case. */
+async function atProvider({ sandbox }: TestStack, path: string, body: object): Promise<string> {
+  const response = await fetch(`${sandbox.url}${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+  });
+  expect(response.status).toBe(200);
+  return z.object({ id: z.string() }).parse(await response.json()).id;
 }
 
 /** Shipped, and our records differ from the provider's for a while: found once, resolved once. */
