@@ -8,7 +8,7 @@ import { MODES, OPERATIONS, PROVIDERS, faultSchema, isPlace } from './faults.ts'
 import type { Faults, Provider } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import type { Inbox } from './mail/inbox.ts';
-import type { Intent } from './payments/records.ts';
+import type { Challenges } from './payments/challenges.ts';
 import type { Texts } from './sms/texts.ts';
 
 export interface ControlDeps {
@@ -17,8 +17,7 @@ export interface ControlDeps {
   readonly inbox: Inbox;
   readonly texts: Texts;
   readonly clock: SandboxClock;
-  /** Payments that wait for their shopper, newest first. */
-  readonly challenges: () => readonly Intent[];
+  readonly challenges: Challenges;
   /** Called after the clock was moved, so that what is due expires at once. */
   readonly onClockMoved: () => void;
 }

@@ -28,7 +28,7 @@ export function createPageRoutes(deps: ControlDeps, site: Site): Hono<SandboxEnv
   app.get('/', (c) => {
     const { origin } = new URL(c.req.url);
     const time = { now: clock.now(), offsetMs: clock.offsetMs() };
-    const waiting = challenges();
+    const waiting = challenges.waiting();
     const main = indexPage({ origin, faults: faults.list(), waiting, clock: time });
     return respondPage(c, site, { title: 'Sandbox', main });
   });

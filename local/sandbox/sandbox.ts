@@ -10,6 +10,7 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Link, Site } from '../web/page.ts';
 import { createCallLog, type CallLog } from './call-log.ts';
 import type { SandboxEnv } from './calls.ts';
+import { createChallengeRoutes } from './challenge-routes.ts';
 import { createClock } from './clock.ts';
 import type { SandboxClock } from './clock.ts';
 import { createControlRoutes } from './control.ts';
@@ -158,6 +159,15 @@ function openCore(options: SandboxOptions, url: string): Core & { readonly app: 
       for (const each of Object.values(journals)) each.close();
     },
   };
+  return { ...core, app: routesOf(core, { payments, warehouse, sms }, options) };
+}
+
+/** The providers' APIs, the pages, and the control of both. */
+function routesOf(
+  core: Core,
+  { payments, warehouse, sms }: Providers,
+  options: SandboxOptions,
+): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>()
     .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
     .route('/v1', payments.routes)
@@ -165,12 +175,17 @@ function openCore(options: SandboxOptions, url: string): Core & { readonly app: 
     .route('/payments', payments.control)
     .route('/warehouse', warehouse.routes)
     .route('/2010-04-01', sms.routes);
-  const armed = () => faults.list().filter(({ times }) => times !== 0);
+  const armed = () => core.faults.list().filter(({ times }) => times !== 0);
   const site = { name: 'Holdfast', links: options.links ?? LINKS, armed };
   if (options.shop !== undefined) app.route('/shop', options.shop({ ...core, site }));
-  const { challenges, challengeRoutes, expire } = payments;
+  const { challenges, expire } = payments;
   const control = { ...core, challenges, onClockMoved: expire };
   app.route('/', createPageRoutes(control, site)).route('/', createControlRoutes(control));
-  app.route('/', challengeRoutes(site));
-  return { ...core, app };
+  return app.route('/', createChallengeRoutes(challenges, site));
+}
+
+interface Providers {
+  readonly payments: ReturnType<typeof createPayments>;
+  readonly warehouse: ReturnType<typeof createWarehouse>;
+  readonly sms: ReturnType<typeof createSms>;
 }

@@ -205,7 +205,7 @@ describe('the control of a challenge', () => {
 });
 
 describe('the page of a challenge', () => {
-  test('it names the amount and the order, and its form authenticates without a script', async () => {
+  test('the page names the amount and the order, and its form authenticates without a script', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const { id } = await authorize(stripe, { orderId: 'ord_1', paymentMethod: ASKING });

@@ -62,7 +62,7 @@ export function authenticate(
 ): ProviderResponse {
   if (intent.status !== 'requires_action') return unexpectedState(intent, 'authenticated');
   const outcome = outcomeOf(intent.payment_method);
-  const refusal = outcome.kind === 'challenge' ? outcome.then : null;
+  const refusal = outcome.kind === 'challenge' ? outcome.refusal : null;
   const why = authentication === 'failed' ? AUTHENTICATION_FAILURE : refusal;
   return ok(showIntent(why === null ? approve(means, intent) : decline(means, intent, why)));
 }

@@ -10,12 +10,9 @@ export interface Decline {
 export type CardOutcome =
   | { readonly kind: 'approved' }
   | { readonly kind: 'declined'; readonly decline: Decline }
-  /** The shopper has to authenticate first; `then` is what follows. */
-  | { readonly kind: 'challenge'; readonly then: Settled }
+  /** The shopper has to authenticate first; `refusal` is what follows, null: the approval. */
+  | { readonly kind: 'challenge'; readonly refusal: Decline | null }
   | { readonly kind: 'unknown' };
-
-/** `null`: approved. */
-type Settled = Decline | null;
 /** What a test card brings besides its charge: https://docs.stripe.com/testing#disputes */
 export type Trouble =
   | { readonly kind: 'dispute'; readonly reason: string; readonly isInquiry: boolean }
@@ -83,7 +80,7 @@ const DECLINED: Readonly<Record<string, Decline>> = {
 };
 
 /** What follows a successful authentication: https://docs.stripe.com/testing#regulatory-cards */
-const CHALLENGED: Readonly<Record<string, Settled>> = {
+const CHALLENGED: Readonly<Record<string, Decline | null>> = {
   threeDSecureRequired: null,
   threeDSecure2Required: null,
   threeDSecureRequiredChargeDeclined: GENERIC_DECLINE,
@@ -108,8 +105,8 @@ export function outcomeOf(paymentMethod: string): CardOutcome {
   const name = paymentMethod.replace(/^pm_card_/, '');
   if (name === paymentMethod) return { kind: 'unknown' };
   if (APPROVED.includes(name)) return { kind: 'approved' };
-  const then = Object.hasOwn(CHALLENGED, name) ? CHALLENGED[name] : undefined;
-  if (then !== undefined) return { kind: 'challenge', then };
+  const refusal = Object.hasOwn(CHALLENGED, name) ? CHALLENGED[name] : undefined;
+  if (refusal !== undefined) return { kind: 'challenge', refusal };
   const reason = name.replace(/^visa_/, '');
   const decline = Object.hasOwn(DECLINED, reason) ? DECLINED[reason] : undefined;
   return decline === undefined ? { kind: 'unknown' } : { kind: 'declined', decline };

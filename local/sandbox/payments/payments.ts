@@ -7,13 +7,11 @@ import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
 import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
-import type { Site } from '../../web/page.ts';
-import { createChallengeRoutes } from './challenge.ts';
+import { createChallenges, type Challenges } from './challenges.ts';
 import { internal, keyInUse, keyMismatch, rejected } from './errors.ts';
 import { createCaseStore } from './cases.ts';
 import { createPaymentControl } from './control.ts';
 import { createIntentStore } from './intents.ts';
-import type { Intent } from './records.ts';
 import type { IntentDeps } from './steps.ts';
 import { createRefundStore } from './refunds.ts';
 import { createPaymentRoutes } from './routes.ts';
@@ -34,10 +32,7 @@ export interface PaymentsOptions {
 
 export interface Payments {
   readonly routes: Hono<SandboxEnv>;
-  /** The page where a shopper authenticates, and its control. */
-  readonly challengeRoutes: (site: Site) => Hono<SandboxEnv>;
-  /** Intents that wait for their shopper, newest first. */
-  readonly challenges: () => readonly Intent[];
+  readonly challenges: Challenges;
   /** What is done at the provider by others than the shop. */
   readonly control: Hono<SandboxEnv>;
   readonly aim: (target: WebhookTarget | null) => void;
@@ -76,8 +71,7 @@ export function createPayments(options: PaymentsOptions): Payments {
   return {
     routes: createPaymentRoutes({ context, intents, refunds, cases, target: webhooks.target }),
     control: createPaymentControl({ intents, cases }),
-    challengeRoutes: (site) => createChallengeRoutes({ context, intents, site }),
-    challenges: () => intents.all().filter(({ status }) => status === 'requires_action'),
+    challenges: createChallenges(context, intents),
     aim: webhooks.aim,
     expire: intents.expire,
     close: webhooks.close,
