@@ -14,6 +14,8 @@ export interface SandboxClient {
   ledger(provider: 'payments' | 'warehouse'): Promise<readonly Effect[]>;
   /** What a person does at the payment provider, such as `payments/disputes`. Returns the response's body. */
   act(path: string, body: object): Promise<unknown>;
+  /** The orders whose payment waits for its shopper, who can still authorize it. */
+  challenges(): Promise<readonly string[]>;
   /** The text messages, oldest first; with `to`, those to that number. */
   texts(to?: string): Promise<readonly SentText[]>;
   /** The Message-IDs of the e-mails to the address, e.g. `<ord_....shipped@...>`. */
@@ -28,6 +30,9 @@ export interface SandboxClientOptions {
 
 const faultsSchema = z.object({ faults: z.array(faultViewSchema) });
 const ledgerSchema = z.object({ effects: z.array(effectSchema) });
+const challengesSchema = z.object({
+  challenges: z.array(z.object({ order_id: z.string().nullable() })),
+});
 const textsSchema = z.object({
   texts: z.array(z.object({ sid: z.string(), to: z.string(), body: z.string() })),
 });
@@ -55,6 +60,10 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxClien
         z.unknown(),
       ),
     ledger: async (provider) => (await get(`/ledger/${provider}`, ledgerSchema)).effects,
+    challenges: async () => {
+      const { challenges } = await get('/payments/challenges', challengesSchema);
+      return challenges.flatMap(({ order_id: orderId }) => orderId ?? []);
+    },
     texts: async (to) => {
       const query = to === undefined ? '' : `?to=${encodeURIComponent(to)}`;
       return (await get(`/sms${query}`, textsSchema)).texts;

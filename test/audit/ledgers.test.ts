@@ -10,7 +10,10 @@ import {
   recordIntent,
   recordVoided,
 } from '../../prisma/payments/payments.ts';
+import { expectExpired } from '../faults/settling.ts';
+import { CHALLENGED_CARD } from '../support/client.ts';
 import { TWILIO } from '../support/gateways.ts';
+import { passDeadline } from '../support/orders.ts';
 import { useShop, type Shop } from '../support/shop.ts';
 
 /** Our records and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
@@ -47,6 +50,19 @@ test('a text message that was sent to a customer twice is reported by its id alo
 });
 
 describe('the payment provider', () => {
+  test('a payment that can still be confirmed is reported once its order has ended', async () => {
+    await shop.place({ payment_method: CHALLENGED_CARD });
+    const { id: subject } = await shop.db.order.findFirstOrThrow({ where: { status: 'pending' } });
+    expect(await findings()).toEqual(NONE);
+    await shop.db.order.update({ where: { id: subject }, data: { status: 'expired' } });
+    const detail = 'expired, and its payment can still be confirmed';
+    expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
+    await shop.db.order.update({ where: { id: subject }, data: { status: 'pending' } });
+    await passDeadline(shop.db, subject);
+    await expectExpired(shop, subject, {});
+    expect(await findings()).toEqual(NONE);
+  });
+
   test('a charge that was never requested is reported', async () => {
     const { orderId } = await shop.order();
     const key = `${orderId}/manual`;

@@ -17,6 +17,9 @@ export const GOOD_CARD = 'pm_card_visa';
 export const CANARIES: readonly string[] = [...Object.values(PERSON), '+49305550100', GOOD_CARD];
 export const DECLINED_CARD = 'pm_card_chargeDeclinedInsufficientFunds';
 
+/** Its bank asks the shopper to confirm, and then approves. */
+export const CHALLENGED_CARD = 'pm_card_threeDSecure2Required';
+
 export type Api = ReturnType<typeof createApi>;
 type Fetch = typeof fetch;
 

@@ -2,6 +2,7 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import type { Authentication } from '../../local/sandbox/payments/authorize.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET, type Shop } from './shop.ts';
 
 /** The body of the warehouse's callback that the parcel has left. */
@@ -44,6 +45,19 @@ export function sendPaymentWebhook(
   const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
   const headers = { 'stripe-signature': signature };
   return shop.request('POST', '/callbacks/payments', { role: null, body: payload, headers });
+}
+
+/** What the shopper does at the bank's page. Rejects with the sandbox's words when it is not possible. */
+export async function settleChallenge(
+  { sandbox }: Pick<Shop, 'sandbox'>,
+  intentId: string,
+  outcome: Authentication,
+): Promise<void> {
+  const response = await fetch(`${sandbox.url}/payments/intents/${intentId}/challenge`, {
+    method: 'POST',
+    body: JSON.stringify({ outcome }),
+  });
+  if (!response.ok) throw new Error(await response.text());
 }
 
 function seconds(at: Date): string {

@@ -6,7 +6,7 @@ import type { Purchase } from '../../tools/chaos/client.ts';
 import { evaluate } from '../../tools/chaos/evaluate.ts';
 import type { Facts, Receipts, Thresholds } from '../../tools/chaos/evaluate.ts';
 import type { Kill } from '../../tools/chaos/killer.ts';
-import { planOrder } from '../../tools/chaos/order-plan.ts';
+import { planOrder, type Challenge } from '../../tools/chaos/order-plan.ts';
 
 const THRESHOLDS: Thresholds = {
   targets: ['postgres'],
@@ -53,6 +53,12 @@ function purchaseOf(wanted: Partial<Purchase> = {}): Purchase {
   };
 }
 
+/** One who left after the bank's question. */
+function leftOf(challenge: Challenge): Purchase {
+  const { plan, ...purchase } = purchaseOf({ outcome: 'left' });
+  return { ...purchase, plan: { ...plan, challenge } };
+}
+
 function factsOf(wanted: Partial<Facts> = {}): Facts {
   return {
     purchases: [purchaseOf()],
@@ -96,6 +102,16 @@ describe('violations', () => {
       'a run that is not settled within the limit',
       { settledAfterMs: null },
       'not all orders settled within 60 s of clearing the faults',
+    ],
+    [
+      'a shopper who confirmed the payment and left, and has no order',
+      { purchases: [leftOf('webhook')], orders: [{ ...SHIPPED, status: 'expired' }] },
+      'ord_a: confirmed, and expired',
+    ],
+    [
+      'a shopper who confirmed nothing, and has an order',
+      { purchases: [leftOf('abandons')] },
+      'ord_a: not confirmed, and shipped',
     ],
     [
       'a subscription that keeps lagging',

@@ -49,9 +49,11 @@ export function ledgerChecks(options: {
  */
 async function comparePayments(db: Database, sandbox: SandboxClient) {
   const before = await sandbox.ledger('payments');
+  const asked = await sandbox.challenges();
   const intents = await listAuditedIntents(db);
-  const orders = await findAuditedOrders(db, orderIdsOf(before));
+  const orders = await findAuditedOrders(db, [...orderIdsOf(before), ...asked]);
   const after = await sandbox.ledger('payments');
+  const waiting = await sandbox.challenges();
   const effects = new Map(after.map((each) => [each.key, each]));
   const known = new Map(intents.map((each) => [each.key, each]));
   return [
@@ -59,7 +61,18 @@ async function comparePayments(db: Database, sandbox: SandboxClient) {
     ...overRefunded(after),
     ...intents.flatMap((intent) => missing(intent, effects)),
     ...before.flatMap((each) => unrecorded(each, known, orders)),
+    ...waiting.flatMap((subject) => chargeable(subject, orders)),
   ];
+}
+
+/** A payment that its shopper never confirmed has to end with the order: it could be confirmed later. */
+function chargeable(
+  subject: string,
+  orders: ReadonlyMap<string, AuditedOrder>,
+): readonly Violation[] {
+  const { status = 'pending' } = orders.get(subject) ?? {};
+  if (!ENDED.includes(status)) return [];
+  return [{ subject, detail: `${status}, and its payment can still be confirmed` }];
 }
 
 /** Refunds under different keys that together exceed what was captured. */

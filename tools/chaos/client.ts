@@ -14,7 +14,8 @@ export interface Reply {
 
 export interface Purchase {
   readonly plan: OrderPlan;
-  readonly outcome: 'accepted' | 'declined' | 'refused' | 'gave_up';
+  /** `left`: after the bank's question, without waiting for what becomes of the order. */
+  readonly outcome: 'accepted' | 'declined' | 'refused' | 'left' | 'gave_up';
   readonly orderId: string | null;
   /** The last response; null when there was none. */
   readonly reply: Reply | null;
@@ -36,41 +37,84 @@ const RETRY_BUDGET_MS = 90_000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5_000;
 
-const bodySchema = z.object({ id: z.string().optional(), code: z.string().optional() }).catch({});
+const bodySchema = z
+  .object({
+    id: z.string().optional(),
+    order_id: z.string().optional(),
+    code: z.string().optional(),
+    next_action: z.object({ use_stripe_sdk: z.object({ stripe_js: z.url() }) }).optional(),
+  })
+  .catch({});
 
-/** Places the order and, if planned, cancels it. Rejects only when the signal aborts. */
+/**
+ * Places the order, confirms its payment where the bank asks and, if planned, cancels it. Rejects only when
+ * the signal aborts.
+ */
 export async function purchase(options: ClientOptions, plan: OrderPlan): Promise<Purchase> {
-  const { reply, attempts } = await sendUntilFinal(options, orderRequest(plan));
-  const { id, code = 'none' } = parse(reply);
+  const first = await sendUntilFinal(options, orderRequest(options, plan));
+  const isAsked = outcomeOf(first.reply) === 'left';
+  const { reply, attempts } = isAsked ? await confirm(options, plan, first) : first;
+  const { id, order_id: waiting, code = 'none' } = parse(reply);
   const outcome = outcomeOf(reply);
-  const orderId = outcome === 'accepted' && id !== undefined ? id : null;
+  const orderId = { accepted: id, left: waiting }[String(outcome)] ?? null;
   if (orderId !== null && plan.cancelAfterMs !== null) {
     await delay(plan.cancelAfterMs, undefined, { signal: options.signal });
-    const path = `/v1/orders/${orderId}/cancel`;
-    await sendUntilFinal(options, { path, key: `${plan.key}-cancel`, body: null });
+    const url = `${options.api}/v1/orders/${orderId}/cancel`;
+    await sendUntilFinal(options, { url, key: `${plan.key}-cancel`, body: null });
   }
   return { plan, outcome, orderId, reply, code, attempts };
 }
 
+/**
+ * What the shopper does at the bank, and what the shop's page does then. The response is that of the same
+ * order sent again: the order's own, when the payment is decided.
+ */
+async function confirm(options: ClientOptions, plan: OrderPlan, asked: Sent): Promise<Sent> {
+  const { challenge } = plan;
+  const { order_id: orderId, next_action: action } = parse(asked.reply);
+  if (challenge === 'abandons' || action === undefined) return asked;
+  const outcome = challenge === 'fails' ? 'failed' : 'authenticated';
+  const decide = sendUntilFinal(options, {
+    url: action.use_stripe_sdk.stripe_js.replace(
+      /challenge\/(\w+)$/,
+      'payments/intents/$1/challenge',
+    ),
+    key: `${plan.key}-bank`,
+    body: JSON.stringify({ outcome }),
+    at: 'bank',
+  });
+  const url = `${options.api}/v1/orders/${orderId}/confirm`;
+  const tell = () => sendUntilFinal(options, { url, key: `${plan.key}-confirm`, body: null });
+  await Promise.all([decide, challenge === 'both' && tell()]);
+  if (challenge === 'webhook') return asked;
+  await tell();
+  const { reply, attempts } = await sendUntilFinal(options, orderRequest(options, plan));
+  return { reply, attempts: Math.max(attempts, asked.attempts) };
+}
+
 /** Sends the same request again: the response has to be the same. Null when there was none. */
 export async function repeat(options: ClientOptions, plan: OrderPlan): Promise<Reply | null> {
-  return (await sendUntilFinal(options, orderRequest(plan))).reply;
+  return (await sendUntilFinal(options, orderRequest(options, plan))).reply;
 }
 
 interface Request {
-  readonly path: string;
+  readonly url: string;
   readonly key: string;
   readonly body: string | null;
+  /** Whose responses to count apart. */
+  readonly at?: 'bank';
 }
 
-function orderRequest(plan: OrderPlan): Request {
-  return { path: '/v1/orders', key: plan.key, body: bodyOf(plan) };
+interface Sent {
+  readonly reply: Reply | null;
+  readonly attempts: number;
 }
 
-async function sendUntilFinal(
-  options: ClientOptions,
-  request: Request,
-): Promise<{ readonly reply: Reply | null; readonly attempts: number }> {
+function orderRequest({ api }: ClientOptions, plan: OrderPlan): Request {
+  return { url: `${api}/v1/orders`, key: plan.key, body: bodyOf(plan) };
+}
+
+async function sendUntilFinal(options: ClientOptions, request: Request): Promise<Sent> {
   const deadline = performance.now() + RETRY_BUDGET_MS;
   let pauseMs = FIRST_PAUSE_MS;
   for (let attempts = 1; ; attempts += 1) {
@@ -86,11 +130,11 @@ async function sendUntilFinal(
 
 /** One attempt. Null when the connection was lost or the request timed out. */
 async function send(
-  { api, signal, count }: ClientOptions,
-  { path, key, body }: Request,
+  { signal, count }: ClientOptions,
+  { url, key, body, at }: Request,
 ): Promise<Reply | null> {
   try {
-    const response = await fetch(`${api}${path}`, {
+    const response = await fetch(url, {
       method: 'POST',
       headers: {
         authorization: 'Bearer hf_local_storefront',
@@ -101,7 +145,7 @@ async function send(
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
     });
     const reply = { status: response.status, body: await response.text() };
-    count(`${reply.status} ${parse(reply).code ?? 'ok'}`);
+    count(`${reply.status} ${at ?? parse(reply).code ?? 'ok'}`);
     return reply;
   } catch (error) {
     if (signal.aborted) throw error;
@@ -119,6 +163,7 @@ function isFinal(reply: Reply): boolean {
 function outcomeOf(reply: Reply | null): Purchase['outcome'] {
   if (reply === null || !isFinal(reply)) return 'gave_up';
   if (reply.status === 201) return 'accepted';
+  if (reply.status === 202) return 'left';
   return reply.status === 402 ? 'declined' : 'refused';
 }
 

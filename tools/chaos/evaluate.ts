@@ -80,6 +80,7 @@ export function evaluate(facts: Facts, thresholds: Thresholds): Verdict {
         .filter(({ outcome, orderId }) => outcome === 'accepted' && orderId === null)
         .map(({ plan }) => `${plan.key}: 201 without an order id`),
       ...unsettled(facts),
+      ...misjudgedShoppers(facts),
       ...missingEvents(facts),
       ...(thresholds.everyFirstAttempt ? retried(purchases) : []),
       ...violationsDuring.map((line) => `during the faults: ${line}`),
@@ -122,6 +123,18 @@ function unsettled({ settledAfterMs, purchases, orders }: Facts): readonly strin
   const left = orders.filter((order) => accepted.has(order.id) && !hasSettled(order));
   const lines = left.map(({ id, status }) => `${id}: not settled, ${status}`);
   return settledAfterMs === null ? [`not all orders settled ${IN_TIME}`, ...lines] : lines;
+}
+
+/** A shopper who confirmed and left has ordered; one who left without an answer has not. */
+function misjudgedShoppers({ purchases, orders }: Facts): readonly string[] {
+  const statuses = new Map(orders.map(({ id, status }) => [id, status]));
+  return purchases.flatMap(({ plan, outcome, orderId }) => {
+    if (outcome !== 'left' || orderId === null) return [];
+    const hasExpired = statuses.get(orderId) === 'expired';
+    if (plan.challenge === 'webhook' && hasExpired) return [`${orderId}: confirmed, and expired`];
+    if (plan.challenge !== 'abandons' || hasExpired) return [];
+    return [`${orderId}: not confirmed, and ${statuses.get(orderId) ?? 'lost'}`];
+  });
 }
 
 function missingEvents({ caughtUpAfterMs, receipts }: Facts): readonly string[] {

@@ -55,7 +55,9 @@ async function auditInTime(
       sandboxUrl: sandbox,
       temporal: { connection: { address: temporal }, namespace: temporalNamespace },
     },
-    acknowledged: purchases.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])),
+    acknowledged: purchases.flatMap(
+      ({ outcome, orderId }) => (outcome === 'accepted' && orderId) || [],
+    ),
     sample: AUDIT_SAMPLE,
     graceMs: RECOVERY_LIMIT_MS,
     timeoutMs: AUDIT_TIMEOUT_MS,

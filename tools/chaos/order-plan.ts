@@ -7,9 +7,17 @@ export interface OrderPlan {
   readonly order: OrderRequest;
   /** The customer cancels so long after the order was accepted; null: never. */
   readonly cancelAfterMs: number | null;
+  /** What the shopper does where the bank asks to confirm the payment; null: it does not ask. */
+  readonly challenge: Challenge | null;
   /** Only a fault can keep this order from being shipped. */
   readonly shouldSucceed: boolean;
 }
+
+/**
+ * `page`: confirms, and the shop's page says so. `webhook`: confirms and leaves, so that only the provider
+ * says so. `both`: at once. `fails`, or `abandons`: leaves without an answer to the bank.
+ */
+export type Challenge = 'page' | 'webhook' | 'both' | 'fails' | 'abandons';
 
 /** A product with fewer units than customers who want one. */
 export const SCARCE = { sku: 'chaos-scarce', name: 'Scarce', priceMinor: 4200 } as const;
@@ -20,9 +28,31 @@ const CREDIT_PART_MINOR = 400;
 
 const PLENTY = ['mug-white', 'tee-black-m'] as const;
 const DECLINING_CARD = 'pm_card_chargeDeclined';
-const GOOD_CARDS = ['pm_card_visa', 'pm_card_mastercard', 'pm_card_amex'] as const;
+/** The last could be asked to confirm, and is not. */
+const GOOD_CARDS = [
+  'pm_card_visa',
+  'pm_card_mastercard',
+  'pm_card_amex',
+  'pm_card_threeDSecureOptional',
+] as const;
+const CHALLENGED_CARDS = [
+  'pm_card_threeDSecure2Required',
+  'pm_card_authenticationRequired',
+] as const;
+/** How often each happens, of the orders whose bank asks. */
+const CHALLENGES: readonly Challenge[] = [
+  'page',
+  'page',
+  'page',
+  'webhook',
+  'webhook',
+  'both',
+  'fails',
+  'abandons',
+];
 const DECLINED_SHARE = 0.08;
 const CANCELLED_SHARE = 0.12;
+const CHALLENGED_SHARE = 0.2;
 const TWO_SKUS_SHARE = 0.25;
 export const SCARCE_SHARE = 0.06;
 /** Every third customer agrees to SMS. */
@@ -36,20 +66,24 @@ export function planOrder(seed: number, index: number): OrderPlan {
   const drawn = random.next();
   const declines = drawn < DECLINED_SHARE;
   const cancels = !declines && drawn < DECLINED_SHARE + CANCELLED_SHARE;
+  const isAsked = drawn >= 1 - CHALLENGED_SHARE;
   const scarce = random.chance(SCARCE_SHARE);
   const order = {
     email: `customer-${seed}-${index}@example.com`,
     name: `Chaos Customer ${index}`,
-    paymentMethod: declines ? DECLINING_CARD : random.pick(GOOD_CARDS),
+    paymentMethod: declines ? DECLINING_CARD : random.pick(isAsked ? CHALLENGED_CARDS : GOOD_CARDS),
     lines: scarce ? [{ sku: SCARCE.sku, quantity: 1 }] : linesOf(random),
     ...(index % TEXTED_EVERY === 0 && { smsTo: `+4917${String(index).padStart(8, '0')}` }),
   };
   const credited = !scarce && random.chance(CREDITED_SHARE);
+  const challenge = isAsked ? random.pick(CHALLENGES) : null;
+  const pays = !declines && challenge !== 'fails' && challenge !== 'abandons';
   return {
     key: `chaos-${seed}-${index}`,
     order: credited ? onCredit(seed, order, random) : order,
     cancelAfterMs: cancels ? random.between(0, LATEST_CANCEL_MS) : null,
-    shouldSucceed: !declines && !cancels && !scarce && !credited,
+    challenge,
+    shouldSucceed: pays && !cancels && !scarce && !credited,
   };
 }
 

@@ -6,7 +6,7 @@ import { createSandboxClient } from '../sandbox-client.ts';
 import type { Purchase } from './client.ts';
 import { hasSettled, RECOVERY_LIMIT_MS } from './evaluate.ts';
 import type { Load } from './load.ts';
-import { readEventIds, readOrders } from './records.ts';
+import { endWaits, readEventIds, readOrders } from './records.ts';
 import type { RunContext } from './context.ts';
 
 export interface Recovered {
@@ -46,7 +46,9 @@ export async function recover(context: RunContext, load: Load): Promise<Recovere
   say('All faults cleared: waiting for recovery');
   const purchases = await load.finish();
   const accepted = new Set(purchases.map(({ orderId }) => orderId));
+  const left = purchases.flatMap(({ outcome, orderId }) => (outcome === 'left' && orderId) || []);
   const countUnsettled = async (): Promise<number> => {
+    await endWaits(db, left);
     const orders = await readOrders(db);
     return orders.filter((order) => accepted.has(order.id) && !hasSettled(order)).length;
   };
