@@ -1,6 +1,10 @@
 import { afterEach, describe, expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { CHALLENGED_CARD } from '../support/client.ts';
+import { eventTypesOf } from '../support/expectations.ts';
+import { settleChallenge } from '../support/provider-messages.ts';
+import { paymentEffects } from '../support/shop.ts';
 import { heldMugs, passDeadline, passLease } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { test } from './matrix-case.ts';
@@ -10,7 +14,14 @@ import {
   expectDatabaseUnavailable,
   useProxiedShop,
 } from './proxied-shop.ts';
-import { expectExpired, expectPlacedOnce, orderIdIn, retryUntilPlaced } from './settling.ts';
+import {
+  confirm,
+  expectExpired,
+  expectPlacedOnce,
+  orderIdIn,
+  retryUntilPlaced,
+  waitingIn,
+} from './settling.ts';
 import { times } from '../support/times.ts';
 
 /** The money is authorized; the faults hit its record in the database. */
@@ -89,5 +100,55 @@ describe('recording a placed order', () => {
     proof.fired(shop.fired());
     shop.proxy.clearFaults();
     await expectRetryPlaces('refused', id);
+  });
+});
+
+describe('recording an order whose payment the shopper has confirmed', () => {
+  const card = { payment_method: CHALLENGED_CARD };
+
+  /** Confirmed at the bank; the fault hits the record of it. Gives the order. */
+  async function confirmUnder(key: string, fault: NetworkFault): Promise<OrderId> {
+    const waiting = waitingIn(await (await shop.place(card, key)).text());
+    await settleChallenge(shop, waiting.intentId, 'authenticated');
+    shop.inject(fault);
+    await expectDatabaseUnavailable(shop, await confirm(shop, waiting));
+    return waiting.orderId;
+  }
+
+  async function expectConfirmed(key: string, orderId: OrderId): Promise<void> {
+    await eventually(async () => expect((await confirm(shop, { orderId })).status).toBe(200));
+    expect((await shop.place(card, key)).status).toBe(201);
+    expect(paymentEffects(shop, orderId)).toEqual({ authorize: 1 });
+    expect(await eventTypesOf({ db: shop.direct }, orderId)).toEqual([
+      'order.created',
+      'order.payment_action_required',
+      'order.placed',
+    ]);
+  }
+
+  test('[S3/F1] a confirmed order cut off before it is placed still waits, and the next confirm places it', async (proof) => {
+    const id = await confirmUnder('confirmed-before', BEFORE_PLACED);
+    proof.fired(shop.fired());
+    await eventually(async () => expect(await statusOf(id)).toBe('pending'));
+    await expectConfirmed('confirmed-before', id);
+  });
+
+  test('[S3/F2] a confirmed order whose placement is not confirmed is placed once', async (proof) => {
+    const id = await confirmUnder('confirmed-during', PLACED_RESPONSE_LOST);
+    proof.fired(shop.fired());
+    expect(await statusOf(id)).toBe('placed');
+    await expectConfirmed('confirmed-during', id);
+  });
+
+  test('[S3/F6] a confirmed order waits while the database refuses connections', async (proof) => {
+    const id = await confirmUnder('confirmed-refused', { kind: 'refuse' });
+    // Until none of the pool's connections is left, and it opens new ones.
+    await eventually(async () => {
+      await expectDatabaseUnavailable(shop, await confirm(shop, { orderId: id }));
+      expect(shop.fired()).toBeGreaterThan(0);
+    });
+    proof.fired(shop.fired());
+    shop.proxy.clearFaults();
+    await expectConfirmed('confirmed-refused', id);
   });
 });

@@ -9,7 +9,7 @@ import { expectConsistent } from './records.ts';
 import { test } from './matrix-case.ts';
 import type { Random } from '../../tools/random.ts';
 import { createSeededRandom } from '../support/seeded-random.ts';
-import { cancel, placed, recover } from './settling.ts';
+import { cancel, placed, placedByChallenge, recover } from './settling.ts';
 import { times } from '../support/times.ts';
 
 /** The cells of every step that calls a provider, as a title names them. */
@@ -20,7 +20,7 @@ const PLACES: readonly Place[] = [
   ...OPERATIONS.payments.map((operation) => ({ provider: 'payments', operation }) as const),
   ...OPERATIONS.warehouse.map((operation) => ({ provider: 'warehouse', operation }) as const),
   ...OPERATIONS.mail.map((operation) => ({ provider: 'mail', operation }) as const),
-].filter(({ operation }) => !['webhook', 'callback', 'challenge'].includes(operation));
+].filter(({ operation }) => !['webhook', 'callback'].includes(operation));
 /** What a retry overcomes; a refusal ends the order. */
 const MODES: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
@@ -79,8 +79,11 @@ async function refusedByTheWarehouse(random: Random): Promise<void> {
   expect(await countShipped(orderIds)).toBe(0);
 }
 
+/** Every second one by a card whose bank asks the shopper to confirm. */
 function placedUnder(...keys: readonly string[]): Promise<readonly OrderId[]> {
-  return Promise.all(keys.map((key) => placed(shop, key)));
+  return Promise.all(
+    keys.map((key, index) => (index % 2 === 0 ? placed(shop, key) : placedByChallenge(shop, key))),
+  );
 }
 
 async function untilClosed(orderIds: readonly OrderId[]): Promise<void> {

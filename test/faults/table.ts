@@ -46,6 +46,14 @@ export const MATRIX = {
     F5: 'An authorization without a placed order is found and voided.',
     F6: 'An open circuit gives 503 at once; no hold is left forever.',
   }),
+  A1: row('confirm (3-D Secure)', {
+    F1: 'Still waiting, and the shopper is asked again; one order, authorized once.',
+    F2: 'Looked up by whoever says that it is done: placed once, authorized once.',
+    F3: '503 when the deadline passes; nothing changes, and the next confirm places it.',
+    F4: 'Page and webhook at once, twice, late or in any order: placed once.',
+    F5: 'Continued from what is stored: one authorization and one capture, or none.',
+    F6: 'Waits while the provider is down, also past its deadline; then placed or expired, once.',
+  }),
   S3: row('record the order', {
     F1: 'Rolled back as a whole; a retry places it, or it expires and the money is voided.',
     F2: 'Read back by its key, never inserted again: one order, one event per change.',

@@ -26,6 +26,8 @@ export interface Client {
   tryOnce(request: OrderRequest): Promise<ApiResponse | null>;
   /** POST /v1/orders, repeated until it is settled. */
   place(request: OrderRequest): Promise<ApiResponse>;
+  /** POST /v1/orders/{id}/confirm, repeated until there is an answer. */
+  confirm(orderId: OrderId): Promise<ApiResponse>;
   /** An operator's POST under one key, repeated until it is settled. */
   operate(path: string, body: object): Promise<ApiResponse>;
   /** The same, in one attempt. */
@@ -36,6 +38,7 @@ export interface Client {
 const REQUEST_TIMEOUT_MS = 30_000;
 const SETTLED_WITHIN_MS = 120_000;
 const RETRY_AFTER_MS = 250;
+const STOREFRONT = { authorization: 'Bearer hf_local_storefront' } as const;
 const OPERATOR = { authorization: 'Bearer hf_local_operator' } as const;
 
 /** Two white mugs by default. */
@@ -94,6 +97,13 @@ export function createClient(url: string): Client {
   return {
     tryOnce,
     place: (request) => untilSettled(() => tryOnce(request)),
+    confirm: (orderId) =>
+      untilSettled(() =>
+        send((signal) => {
+          const wanted = { method: 'POST', headers: STOREFRONT, signal };
+          return fetch(`${url}/v1/orders/${orderId}/confirm`, wanted);
+        }),
+      ),
     operate(path, body) {
       const key = randomUUID();
       return untilSettled(() => post(path, body, key));

@@ -7,6 +7,7 @@ import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { test } from '../matrix-case.ts';
+import { CHALLENGED } from './challenged.ts';
 import { newRequest, parseOrderId, type OrderRequest } from './client.ts';
 import { openTestStack, type TestStack } from './test-stack.ts';
 import { placeUntilSettled, untilStatus } from './outcomes.ts';
@@ -50,11 +51,14 @@ test('[infra/commit-ack-lost] an order whose connection is lost during each chan
       times: SHOPPERS * round,
     });
     const requests = times(SHOPPERS, () => newRequest());
-    await Promise.all(requests.map((request) => expectShippedOnce(request)));
+    await Promise.all([
+      ...requests.map((request) => expectShippedOnce(request)),
+      CHALLENGED.challengedByClient(stack),
+    ]);
     proof.fired(toDatabase.counts().cut_on - before);
     toDatabase.clearFaults();
   }
-  expect(await stack.db.order.count()).toBe(ROUNDS * SHOPPERS);
+  expect(await stack.db.order.count()).toBe(ROUNDS * (SHOPPERS + 1));
   await expectEventuallyConsistent(stack);
 });
 

@@ -8,6 +8,12 @@ export interface Point {
   readonly cells: readonly CellId[];
 }
 
+/** One death of a process: where, and in which scenario. */
+export interface Kill extends Point {
+  readonly seam: Seam;
+  readonly moment: Moment;
+}
+
 type Points = Readonly<Record<Seam, Point | Readonly<Record<Moment, Point>>>>;
 
 const on = (scenario: ScenarioName, ...cells: readonly CellId[]): Point => ({ scenario, cells });
@@ -32,7 +38,7 @@ const POINTS: Points = {
   'temporal.update': on('cancelled'),
 
   'commit.order.created': { before: on('shipped', 'S1/F5'), after: on('shipped', 'S0/F5') },
-  'commit.order.payment_action_required': on('declined'),
+  'commit.order.payment_action_required': on('challengedByClient', 'A1/F5'),
   'commit.order.declined': on('declined'),
   'commit.order.expired': on('abandoned'),
   'commit.order.placed': on('shipped', 'S3/F5'),
@@ -77,6 +83,24 @@ const POINTS: Points = {
   'commit.dead_letters.insert': on('webhookDeadLettered'),
   'commit.audit_log.insert': on('shipped', 'O1/F5'),
 };
+
+const killed = (
+  scenario: ScenarioName,
+  seam: Seam,
+  ...moments: readonly Moment[]
+): readonly Kill[] => moments.map((moment) => ({ seam, moment, scenario, cells: ['A1/F5'] }));
+
+/** Between the bank's question and its end: each commit and call, by whoever the shop hears of it. */
+export const CHALLENGE_KILLS: readonly Kill[] = [
+  ...killed('challengedByClient', 'commit.order.placed', 'before', 'after'),
+  ...killed('challengedByWebhook', 'commit.inbox.insert', 'after'),
+  ...killed('challengedByWebhook', 'commit.order.placed', 'before', 'after'),
+  ...killed('challengedByWebhook', 'commit.inbox.update', 'before'),
+  ...killed('challengedByBoth', 'commit.order.placed', 'before', 'after'),
+  ...killed('challengeFailed', 'commit.order.declined', 'before', 'after'),
+  ...killed('challengeAbandoned', 'payments.void', 'before', 'after'),
+  ...killed('challengeAbandoned', 'commit.order.expired', 'before', 'after'),
+];
 
 /** The scenario that reaches the failpoint. */
 export function pointOf(seam: Seam, moment: Moment): Point {

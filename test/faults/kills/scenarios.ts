@@ -13,6 +13,7 @@ import { DECLINED_CARD, PERSON, type Line } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, textsOf } from '../../support/expectations.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
+import { CHALLENGED } from './challenged.ts';
 import { newRequest, type OrderRequest } from './client.ts';
 import { grantPersonCredit, type TestStack } from './test-stack.ts';
 import {
@@ -41,6 +42,7 @@ const REFUND_MINOR = 700;
 const MAIL: Place = { provider: 'mail', operation: 'send' };
 
 export const SCENARIOS = {
+  ...CHALLENGED,
   shipped,
   retried,
   declined,

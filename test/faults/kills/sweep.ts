@@ -6,20 +6,24 @@ import { eventually } from '../../support/eventually.ts';
 import { test } from '../matrix-case.ts';
 import { SCENARIOS, type ScenarioName } from './scenarios.ts';
 import { openStackPool, type TestStack, type StackPool } from './test-stack.ts';
-import { pointOf } from './points.ts';
+import { pointOf, type Kill } from './points.ts';
 import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
 /** As many as Vitest runs concurrently (`maxConcurrency`): starts and waits overlap. */
 const STACKS = 5;
 const OPEN_TIMEOUT_MS = 180_000;
 const MOMENTS: readonly Moment[] = ['before', 'after'];
+
 const MARKED_WITHIN = { timeoutMs: 60_000, everyMs: 50 };
 
+interface SweepOptions {
+  readonly parcelsLeaveAfterMs?: number;
+  /** Kills of scenarios that reach a failpoint in another way than its own scenario. */
+  readonly also?: readonly Kill[];
+}
+
 /** Both moments of every seam given, on test stacks of their own. */
-export function sweep(
-  seams: readonly Seam[],
-  more: { readonly parcelsLeaveAfterMs?: number } = {},
-): void {
+export function sweep(seams: readonly Seam[], { also = [], ...more }: SweepOptions = {}): void {
   let pool: StackPool | null = null;
   const open = (): StackPool => {
     if (!pool) throw new Error('the test stacks are not open');
@@ -32,16 +36,13 @@ export function sweep(
 
   describe.concurrent('a process killed at a failpoint', () => {
     // Ordered by moment, so that tests that wait out a long timeout run beside others.
-    for (const moment of MOMENTS) {
-      for (const seam of seams) {
-        const name = `${seam}:${moment}`;
-        const { scenario, cells } = pointOf(seam, moment);
-        const named = [`failpoint/${name}`, ...cells].map((id) => `[${id}]`).join(' ');
-        test(`${named} a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`, async (proof) => {
-          await open().use((stack) => dieAt(stack, name, SCENARIOS[scenario]));
-          proof.fired(1);
-        });
-      }
+    for (const { seam, moment, scenario, cells } of [...also, ...killsAt(seams)]) {
+      const name = `${seam}:${moment}`;
+      const named = [`failpoint/${name}`, ...cells].map((id) => `[${id}]`).join(' ');
+      test(`${named} a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`, async (proof) => {
+        await open().use((stack) => dieAt(stack, name, SCENARIOS[scenario]));
+        proof.fired(1);
+      });
     }
   });
 
@@ -49,6 +50,12 @@ export function sweep(
     expect(open().all.length).toBeGreaterThan(0);
     for (const stack of open().all) await expectEventuallyConsistent(stack);
   });
+}
+
+function killsAt(seams: readonly Seam[]): readonly Kill[] {
+  return MOMENTS.flatMap((moment) =>
+    seams.map((seam) => ({ seam, moment, ...pointOf(seam, moment) })),
+  );
 }
 
 /** Runs the scenario with the failpoint armed: the process dies there, and the scenario still ends well. */
