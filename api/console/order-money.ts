@@ -122,8 +122,8 @@ function linesForm({ lines, refunds, status }: OrderView): Html {
     return [
       [
         html`${name} ${hidden(`sku_${at}`, sku)}`,
-        html`<input
-            class="units"
+        html`<span class="units">
+          <input
             name="quantity_${at}"
             type="number"
             min="0"
@@ -131,7 +131,8 @@ function linesForm({ lines, refunds, status }: OrderView): Html {
             value="0"
             aria-label="Units of ${name} to refund"
           />
-          of ${left}`,
+          of ${left}</span
+        >`,
         ...(isShipped ? [restockBox(name, at)] : []),
       ],
     ];

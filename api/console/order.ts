@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { isOrderId } from '../../domain/ids.ts';
+import type { OrderStatus } from '../../domain/order.ts';
 import { checkoutPage, type TemporalUi } from '../../domain/pages.ts';
 import { deadLetterListSchema, deadLetterSchema } from '../schemas/dead-letters.ts';
 import { cancelSchema, orderViewSchema, type OrderView } from '../schemas/orders.ts';
@@ -33,7 +34,7 @@ export function createOrderPage(temporalUi: TemporalUi | null): ConsolePage {
       ]);
       if (!found.ok) return problemBox(found.problem);
       return viewOf(found.value, {
-        workflow: workflowLink(temporalUi, found.value.id),
+        workflow: workflowLink(temporalUi, found.value),
         money: show(refunds, ({ data }) => moneyBox(found.value, data)),
         mails: show(letters, ({ data }) => mailsBox(found.value, data)),
         decisions: show(letters, (open) =>
@@ -68,7 +69,7 @@ function viewOf(order: OrderView, parts: OrderParts): View {
     main: html`<p class="facts">
         <span>${money(order.total_minor, order.currency)}</span>
         <span>${order.customer.name}</span>
-        <span>placed ${time(order.created_at)}</span>
+        <span>${hasWorkflow(order.status) ? 'placed' : 'opened'} ${time(order.created_at)}</span>
         ${order.cancel_reason === null ? '' : html`<span>${words(order.cancel_reason)}</span>`}
         <code>${order.id}</code>
         ${parts.workflow}
@@ -89,11 +90,16 @@ function viewOf(order: OrderView, parts: OrderParts): View {
   };
 }
 
-function workflowLink(ui: TemporalUi | null, id: string): Html | string {
-  if (ui === null || !isOrderId(id)) return '';
+/** An order that was never placed has none. */
+function workflowLink(ui: TemporalUi | null, { id, status }: OrderView): Html | string {
+  if (ui === null || !isOrderId(id) || !hasWorkflow(status)) return '';
   return html`<a href="${checkoutPage(ui, id)}" rel="noreferrer" target="_blank"
     >Workflow in Temporal ↗</a
   >`;
+}
+
+function hasWorkflow(status: OrderStatus): boolean {
+  return !['pending', 'declined', 'expired'].includes(status);
 }
 
 /** Decides about a step that waits for a person. */

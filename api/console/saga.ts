@@ -191,7 +191,8 @@ function isDue(
   if (isOver && !isBackward) return false;
   switch (row.done) {
     case 'order.placed':
-      return step.state === 'done' && !isCaptured;
+      // What was not confirmed is voided as well.
+      return (step.state === 'done' || at('order.payment_action_required') !== null) && !isCaptured;
     case 'order.paid':
       return isCaptured;
     case 'order.shipped':

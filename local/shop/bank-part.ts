@@ -27,7 +27,7 @@ export function bankPart(order: Order, purchase: Purchase | undefined, origin: s
   const page = bankPageOf(purchase);
   const until = order.payment?.action_expires_at ?? null;
   return html`<article class="told wait">
-    <h2>Your bank asks you to confirm</h2>
+    <h2>Confirm with your bank</h2>
     <p>
       The units are held for you, and nothing is charged yet.
       ${until !== null && html`Time left: ${clock(until)}.`}

@@ -161,9 +161,12 @@ function cancelForm(orderId: string, key: string): Html {
   </form>`;
 }
 
-function placesPart({ id }: Order, { apiUrl, temporalUi }: Places): Html {
+const NEVER_PLACED: readonly string[] = ['pending', 'declined', 'expired'];
+
+function placesPart({ id, status }: Order, { apiUrl, temporalUi }: Places): Html {
   if (!isOrderId(id)) return html``;
-  const workflow = temporalUi === null ? null : checkoutPage(temporalUi, id);
+  const workflow =
+    temporalUi === null || NEVER_PLACED.includes(status) ? null : checkoutPage(temporalUi, id);
   return html`<section aria-labelledby="places-title">
     <h2 id="places-title">The same order elsewhere</h2>
     <ul>

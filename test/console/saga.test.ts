@@ -365,6 +365,34 @@ describe('an order that never became a checkout', () => {
     expect(stepOf(source, 'Authorize')?.failure).toBe('declined: insufficient_funds');
   });
 
+  test('a payment that the shopper has to confirm waits for them, and is voided when they do not', () => {
+    const events = ['order.created', 'order.payment_action_required'] as const;
+    const payment = {
+      status: 'requires_action',
+      amount_minor: 100,
+      captured_minor: 0,
+      refunded_minor: 0,
+      credited_minor: 0,
+      currency: 'EUR',
+      decline_code: null,
+      action_expires_at: new Date(CREATED + 900_000).toISOString(),
+    } as const;
+    const waiting = order(events, { status: 'pending', payment });
+    expect(stepOf(waiting, 'Authorize')).toMatchObject({
+      state: 'waiting',
+      afterMs: 10,
+      waitsFor: 'the shopper at the bank',
+      compensation: { state: 'waiting' },
+    });
+    expect(isMoving(sagaOf(waiting))).toBe(true);
+    const expired = order([...events, 'order.expired'], { status: 'expired' });
+    expect(stepOf(expired, 'Authorize')).toMatchObject({
+      state: 'failed',
+      failure: 'not confirmed in time',
+      compensation: { state: 'compensated' },
+    });
+  });
+
   test('an order that expired got no answer in time', () => {
     const source = order(['order.created', 'order.expired'], { status: 'expired' });
     expect(stepOf(source, 'Authorize')?.failure).toBe('no answer in time');

@@ -229,7 +229,7 @@ describe('a card whose bank asks the shopper', () => {
     const page = await buy(visitor, 'mug-white', { card: 'challenged' });
     const words = wordsOf(page.text);
     expect(words).toContain('waiting for you to confirm with your bank');
-    expect(words).toMatch(/Your bank asks you to confirm .* Time left: until \d\d:\d\d:\d\d UTC/);
+    expect(words).toMatch(/Confirm with your bank .* Time left: until \d\d:\d\d:\d\d UTC/);
     expect(words).toContain('202 payment_action_required');
     expect(words).not.toContain('Cancel the order');
     const { bank, back } = linksIn(page);
