@@ -105,11 +105,17 @@ export interface Customer {
   readonly smsConsent: boolean;
 }
 
+/** What becomes of an order that the warehouse has only a part of. */
+export const FULFILLMENTS = ['all_or_nothing', 'ship_available'] as const;
+export type Fulfillment = (typeof FULFILLMENTS)[number];
+
 export interface OrderLine {
   readonly sku: string;
   readonly name: string;
   readonly quantity: number;
   readonly unitPriceMinor: number;
+  /** How many of them the warehouse has reserved, when that is not all of the order. */
+  readonly reservedQuantity?: number;
 }
 
 export const ADJUSTMENT_KINDS = ['shipping', 'tax', 'discount', 'other'] as const;
@@ -133,6 +139,9 @@ export interface Order {
   readonly totalMinor: number;
   /** The part of the total that store credit pays. */
   readonly creditMinor: number;
+  readonly fulfillment: Fulfillment;
+  /** What is paid, when not all of the order is sent: null: the total. */
+  readonly dueMinor: number | null;
   readonly lines: readonly OrderLine[];
   readonly adjustments: readonly Adjustment[];
   readonly customer: Customer;
@@ -156,14 +165,46 @@ export function cardMinor(order: Pick<Order, 'totalMinor' | 'creditMinor'>): num
   return order.totalMinor - order.creditMinor;
 }
 
+/** What an order costs, with the part that each means of payment pays. */
+export interface Charge {
+  readonly dueMinor: number;
+  readonly creditMinor: number;
+  readonly cardMinor: number;
+}
+
+/**
+ * What is paid for what is sent. What is not sent reduces the part of store credit first, so the card pays
+ * nothing only when what is sent costs nothing.
+ */
+export function chargeOf({
+  totalMinor,
+  creditMinor,
+  dueMinor,
+}: Pick<Order, 'totalMinor' | 'creditMinor' | 'dueMinor'>): Charge {
+  const due = dueMinor ?? totalMinor;
+  const byCredit = Math.max(0, creditMinor - (totalMinor - due));
+  return { dueMinor: due, creditMinor: byCredit, cardMinor: due - byCredit };
+}
+
+/** How many units of a line are sent, as far as is known. */
+export function sentQuantity(line: {
+  readonly quantity: number;
+  readonly reservedQuantity?: number | null;
+}): number {
+  return line.reservedQuantity ?? line.quantity;
+}
+
 /** The money of an order: the card's part, and the part that store credit pays. */
 export interface Payment {
   readonly id: PaymentId;
   readonly orderId: OrderId;
   /** Of the card's part. */
   readonly status: PaymentStatus;
-  /** The card's part. 0: no payment provider is called. */
+  /** The card's part, as it is authorized. 0: no payment provider is called. */
   readonly amountMinor: number;
+  /** What is to be captured of it: less when not all of the order is sent. */
+  readonly dueMinor: number;
+  /** What store credit pays: less than it was to pay when not all of the order is sent. */
   readonly creditMinor: number;
   readonly capturedMinor: number;
   /** Refunded to the card. */

@@ -4,8 +4,9 @@
  * The total of an order is divided among its lines in proportion to their prices, by the largest
  * remainder, and the share of a line evenly among its units. A refund is what its units cost up to now,
  * less what was refunded for them before: refunds of all units sum to the total, however they are split.
+ * What an order costs of which not all is sent is what its units cost that are sent, so the same is true of it.
  */
-import type { OrderLine } from './order.ts';
+import { sentQuantity, type OrderLine } from './order.ts';
 
 /** Units of one line of an order. */
 export interface RefundLine {
@@ -21,9 +22,13 @@ export interface RefundedLine extends RefundLine {
   readonly restock: boolean;
 }
 
+type PricedLine = Pick<OrderLine, 'sku' | 'quantity' | 'unitPriceMinor'> & {
+  readonly reservedQuantity?: number | null;
+};
+
 export interface PricedOrder {
   readonly totalMinor: number;
-  readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity' | 'unitPriceMinor'>[];
+  readonly lines: readonly PricedLine[];
   /** The lines of refunds that succeeded or are open. */
   readonly refunded: readonly Omit<RefundedLine, 'restock'>[];
 }
@@ -51,7 +56,7 @@ export function priceRefund(
     if (line === undefined) return { kind: 'not_ordered', index };
     const before = order.refunded.filter((each) => each.sku === sku);
     const units = before.reduce((sum, each) => sum + each.quantity, 0);
-    const left = line.quantity - units;
+    const left = sentQuantity(line) - units;
     if (quantity > left) return { kind: 'too_many', index, left };
     const due = part(shares[position] ?? 0, {
       of: line.quantity,
@@ -65,8 +70,20 @@ export function priceRefund(
   return { kind: 'priced', lines };
 }
 
+/** What the lines cost of which less is sent: at most the total, and a multiple of `stepMinor`. */
+export function priceSent(order: Omit<PricedOrder, 'refunded'>, stepMinor: number): number {
+  const shares = sharesOf(order, stepMinor);
+  const costs = order.lines.map((line, position) =>
+    part(shares[position] ?? 0, { of: line.quantity, stepMinor, units: sentQuantity(line) }),
+  );
+  return costs.reduce((sum, cost) => sum + cost, 0);
+}
+
 /** The share of each line, whose sum is the total. In integers: the products exceed a double's. */
-function sharesOf({ lines, totalMinor }: PricedOrder, stepMinor: number): readonly number[] {
+function sharesOf(
+  { lines, totalMinor }: Omit<PricedOrder, 'refunded'>,
+  stepMinor: number,
+): readonly number[] {
   const steps = BigInt(Math.floor(totalMinor / stepMinor));
   const prices = lines.map((line) => BigInt(line.unitPriceMinor) * BigInt(line.quantity));
   const isFree = prices.every((price) => price === 0n);
