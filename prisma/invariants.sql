@@ -69,13 +69,17 @@ FULL JOIN (
 WHERE r.quantity IS DISTINCT FROM -m.delta;
 
 -- invariant: lines_reserved
--- title: Each order line has one reservation, whose status fits the order's
+-- title: Each order line has one reservation, of what is sent, whose status fits the order's
 -- holds: always
+-- A line of which the warehouse has nothing was released when the order was reserved.
 SELECT order_id || ' ' || sku AS subject,
-  format('order %s, ordered %s, reservation of %s %s', o.status, COALESCE(l.quantity, 0),
-    COALESCE(r.quantity, 0), COALESCE(r.status::text, 'missing')) AS detail
+  format('order %s, ordered %s, to be sent %s, reservation of %s %s', o.status, COALESCE(l.quantity, 0),
+    COALESCE(l.reserved_quantity, l.quantity), COALESCE(r.quantity, 0),
+    COALESCE(r.status::text, 'missing')) AS detail
 FROM order_lines l FULL JOIN reservations r USING (order_id, sku) JOIN orders o ON o.id = order_id
-WHERE l.quantity IS DISTINCT FROM r.quantity OR r.status::text <> ALL (CASE
+WHERE COALESCE(NULLIF(l.reserved_quantity, 0), l.quantity) IS DISTINCT FROM r.quantity
+  OR r.status::text <> ALL (CASE
+  WHEN l.reserved_quantity = 0 THEN ARRAY['released']
   WHEN o.status IN ('pending', 'placed') THEN ARRAY['held']
   WHEN o.status IN ('reserved', 'paid') THEN ARRAY['reserved']
   WHEN o.status IN ('shipped', 'delivered') THEN ARRAY['shipped']
@@ -93,6 +97,21 @@ FROM orders o LEFT JOIN (
   SELECT order_id, sum(amount_minor) AS minor FROM order_adjustments GROUP BY order_id
 ) a ON a.order_id = o.id
 WHERE l.minor + COALESCE(a.minor, 0) IS DISTINCT FROM o.total_minor;
+
+-- invariant: partial_orders
+-- title: An order of which not all is sent allows that, sends something, and costs at most its total
+-- holds: always
+SELECT o.id AS subject, format('%s, total %s, due %s; ordered %s, to be sent %s', o.fulfillment,
+  o.total_minor, COALESCE(o.due_minor::text, 'all of it'), l.ordered, COALESCE(l.sent::text, 'all of it')) AS detail
+FROM orders o JOIN (
+  SELECT order_id, sum(quantity) AS ordered, sum(reserved_quantity) AS sent,
+    count(*) AS lines, count(reserved_quantity) AS said
+  FROM order_lines GROUP BY order_id
+) l ON l.order_id = o.id
+WHERE (o.due_minor IS NULL AND l.said > 0)
+  OR (o.due_minor IS NOT NULL AND (l.said <> l.lines OR l.sent NOT BETWEEN 1 AND l.ordered - 1
+    OR o.fulfillment <> 'ship_available' OR o.due_minor NOT BETWEEN 0 AND o.total_minor
+    OR o.status IN ('pending', 'declined', 'expired', 'placed')));
 
 -- invariant: quote_totals
 -- title: The total of a quote is the sum of its lines and adjustments
@@ -116,12 +135,15 @@ FROM product_prices price JOIN products product USING (sku, currency);
 -- invariant: money_bounded
 -- title: Each order has one payment, with store credit of its total: captured at most the authorized amount, returned at most what was paid
 -- holds: always
+-- What is not sent reduces the part of store credit first.
 SELECT o.id AS subject, CASE WHEN p.id IS NULL THEN 'no payment' ELSE
   format('total %s %s, credit %s, authorized %s %s, credit %s, captured %s, refunded %s, refunding %s, credited %s, crediting %s',
     o.total_minor, o.currency, o.credit_minor, p.amount_minor, p.currency, p.credit_minor, p.captured_minor,
     p.refunded_minor, p.refunding_minor, p.credited_minor, p.crediting_minor) END AS detail
 FROM orders o LEFT JOIN payments p ON p.order_id = o.id
-WHERE p.id IS NULL OR p.amount_minor <> o.total_minor - o.credit_minor OR p.credit_minor <> o.credit_minor
+WHERE p.id IS NULL OR p.amount_minor <> o.total_minor - o.credit_minor
+  OR p.credit_minor
+    <> GREATEST(0, o.credit_minor - o.total_minor + COALESCE(o.due_minor, o.total_minor))
   OR o.credit_minor NOT BETWEEN 0 AND o.total_minor OR p.currency <> o.currency
   OR p.captured_minor NOT BETWEEN 0 AND p.amount_minor
   OR p.refunded_minor < 0 OR p.refunding_minor < 0 OR p.credited_minor < 0 OR p.crediting_minor < 0
@@ -132,6 +154,7 @@ WHERE p.id IS NULL OR p.amount_minor <> o.total_minor - o.credit_minor OR p.cred
 -- invariant: money_matches_status
 -- title: A shipped order is captured, or refunded on request; a cancelled order is voided or refunded
 -- holds: always
+-- Captured is what is paid for what is sent, less what store credit pays.
 SELECT o.id AS subject,
   format('order %s, payment %s, captured %s, refunded %s', o.status, p.status, p.captured_minor,
     p.refunded_minor) AS detail
@@ -166,10 +189,13 @@ WHERE (p.status::text <> ALL (CASE
   AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
     AND EXISTS (SELECT FROM payment_cases c WHERE c.order_id = o.id AND c.kind = 'dispute')))
   OR NOT CASE p.status
-    WHEN 'captured' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = 0
-    WHEN 'partially_refunded' THEN p.captured_minor = p.amount_minor
+    WHEN 'captured' THEN p.captured_minor = COALESCE(o.due_minor, o.total_minor) - p.credit_minor
+      AND p.refunded_minor = 0
+    WHEN 'partially_refunded'
+      THEN p.captured_minor = COALESCE(o.due_minor, o.total_minor) - p.credit_minor
       AND p.refunded_minor > 0 AND p.refunded_minor < p.captured_minor
-    WHEN 'refunded' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = p.captured_minor
+    WHEN 'refunded' THEN p.captured_minor = COALESCE(o.due_minor, o.total_minor) - p.credit_minor
+      AND p.refunded_minor = p.captured_minor
     ELSE p.captured_minor = 0 END;
 
 -- invariant: disputes_counted
@@ -243,7 +269,7 @@ FROM credit_accounts a FULL JOIN (
 WHERE a.balance_minor IS DISTINCT FROM COALESCE(e.minor, 0) OR a.balance_minor < 0;
 
 -- invariant: credit_of_orders
--- title: An order spends its store credit once, and gives it back exactly when it ended unpaid, except what refunds have made credit
+-- title: An order spends its store credit once, and gives it back exactly when it ended unpaid or not all of it is sent, except what refunds have made credit
 -- holds: always
 SELECT o.id AS subject,
   format('order %s of %s, credit %s: spent %s, given back %s, refunded %s as credit, by the payment %s', o.status,
@@ -259,7 +285,9 @@ FROM orders o JOIN payments p ON p.order_id = o.id LEFT JOIN (
 WHERE COALESCE(e.spent, 0) <> o.credit_minor OR COALESCE(e.refunded, 0) <> p.credited_minor
   OR e.accounts <> ARRAY[o.customer_id || ' ' || o.currency]
   OR COALESCE(e.given_back, 0) <> CASE WHEN o.status IN ('declined', 'expired', 'cancelled')
-    THEN GREATEST(0, o.credit_minor - p.credited_minor - p.crediting_minor) ELSE 0 END
+    THEN GREATEST(o.credit_minor - p.credit_minor,
+      o.credit_minor - p.credited_minor - p.crediting_minor)
+    ELSE o.credit_minor - p.credit_minor END
 UNION ALL
 SELECT r.id, format('%s, %s of it to credit, in the ledger %s', r.status, r.credit_minor, COALESCE(e.minor, 0))
 FROM refunds r FULL JOIN (
@@ -281,7 +309,7 @@ FROM credit_entries g JOIN credit_accounts a USING (customer_id, currency)
 WHERE g.expires_at > now() AND COALESCE(a.next_expiry_at, 'infinity') > g.expires_at;
 
 -- invariant: refund_lines
--- title: A refund by lines is the sum of its lines, and refunds more units of none than were ordered
+-- title: A refund by lines is the sum of its lines, and refunds more units of none than were sent
 -- holds: always
 SELECT r.id AS subject, format('refund %s, lines %s', r.amount_minor, l.minor) AS detail
 FROM refunds r JOIN (
@@ -290,10 +318,12 @@ FROM refunds r JOIN (
 WHERE l.minor <> r.amount_minor
 UNION ALL
 SELECT r.order_id || ' ' || l.sku,
-  format('ordered %s, refunded by lines %s', COALESCE(o.quantity, 0), sum(l.quantity))
+  format('ordered %s, to be sent %s, refunded by lines %s', COALESCE(o.quantity, 0),
+    COALESCE(o.reserved_quantity, o.quantity, 0), sum(l.quantity))
 FROM refund_lines l JOIN refunds r ON r.id = l.refund_id AND r.status NOT IN ('failed', 'canceled')
 LEFT JOIN order_lines o ON o.order_id = r.order_id AND o.sku = l.sku
-GROUP BY r.order_id, l.sku, o.quantity HAVING sum(l.quantity) > COALESCE(o.quantity, 0);
+GROUP BY r.order_id, l.sku, o.quantity, o.reserved_quantity
+HAVING sum(l.quantity) > COALESCE(o.reserved_quantity, o.quantity, 0);
 
 -- invariant: refunds_progress
 -- title: A refund is started, and settled or waiting for a person within a day, or 30 once the provider accepts it

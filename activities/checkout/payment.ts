@@ -7,6 +7,7 @@ import { providerKey } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/order.ts';
 import type { ProviderPayment, SettleRequest } from '../../gateways/payments.ts';
 import {
+  amountOf,
   recordCaptured,
   recordCaptureRefused,
   recordIntent,
@@ -37,7 +38,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
     async capturePayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
       // Store credit pays all of it.
-      if (payment.amountMinor === 0) return captured(deps.db, payment);
+      if (payment.amountMinor === 0) return captured(deps.db, payment, 0);
       const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
       return withAuthorizationCheck(held, () => captureOrLookUp(deps, payment));
     },
@@ -90,7 +91,7 @@ async function capture(
   const outcome = await payments.capture(requestFor(payment, 'capture'));
   switch (outcome.kind) {
     case 'done':
-      return captured(db, payment);
+      return captured(db, payment, payment.dueMinor);
     case 'refused':
       await recordCaptureRefused(db, payment, outcome.code);
       return { kind: 'refused', code: outcome.code };
@@ -108,7 +109,7 @@ async function captureOutcomeOf(
 ): Promise<CapturePaymentOutcome | null> {
   switch (actual?.state) {
     case 'captured':
-      return captured(db, payment);
+      return captured(db, payment, actual.capturedMinor);
     case 'voided':
     case 'declined':
     case 'action_required':
@@ -125,9 +126,10 @@ async function captureOutcomeOf(
 async function captured(
   db: ActivityDependencies['db'],
   payment: Payment,
+  amountMinor: number,
 ): Promise<CapturePaymentOutcome> {
-  requireChanged(payment.orderId, await recordCaptured(db, payment));
-  return { kind: 'captured', amountMinor: payment.amountMinor };
+  requireChanged(payment.orderId, await recordCaptured(db, payment, amountMinor));
+  return { kind: 'captured', amountMinor };
 }
 
 async function voidAuthorization(
@@ -179,6 +181,6 @@ function requestFor(payment: Payment, kind: SettleKind): SettleRequest {
     key: providerKey(payment.orderId, kind),
     orderId: payment.orderId,
     reference: payment.providerReference,
-    amount: { amountMinor: payment.amountMinor, currency: payment.currency },
+    amount: { amountMinor: amountOf(payment, kind), currency: payment.currency },
   };
 }

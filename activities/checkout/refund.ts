@@ -66,7 +66,7 @@ export async function refundAll(
   const { db } = deps;
   await refundRequested(deps, payment);
   if (actual.refundedMinor > 0) await syncRefunds(deps, actual.reference);
-  const rest = await openRemainingRefund(db, payment);
+  const rest = await openRemainingRefund(db, payment, actual.capturedMinor);
   if (rest === null) return { kind: 'refunded', amountMinor: 0 };
   if (rest.status === 'requested') await refundRest(deps, payment, rest);
   return { kind: 'refunded', amountMinor: rest.amountMinor };

@@ -147,6 +147,7 @@ function toDraft(
     ...priced,
     currency: body.currency,
     creditMinor,
+    fulfillment: body.fulfillment,
     paymentMethod: priced.totalMinor === creditMinor ? null : method,
     correlationId,
     traceparent,

@@ -2,6 +2,7 @@
 import { orderNumber } from '../../domain/order-number.ts';
 import {
   cardMinor,
+  chargeOf,
   type Adjustment,
   type Order,
   type OrderEvent,
@@ -35,11 +36,14 @@ export function orderBody(order: Order): OrderBody {
     currency: order.currency,
     total_minor: order.totalMinor,
     credit_minor: order.creditMinor,
+    fulfillment: order.fulfillment,
+    due_minor: chargeOf(order).dueMinor,
     lines: order.lines.map((line) => ({
       sku: line.sku,
       name: line.name,
       quantity: line.quantity,
       unit_price_minor: line.unitPriceMinor,
+      reserved_quantity: line.reservedQuantity ?? null,
     })),
     adjustments: order.adjustments.map(adjustmentBody),
     customer: { email, name, phone, language, sms_consent: smsConsent },

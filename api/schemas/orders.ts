@@ -1,7 +1,7 @@
 /** Orders on the wire. snake_case, amounts in minor units. */
 import { z } from '@hono/zod-openapi';
 import { idForm } from '../../domain/ids.ts';
-import { ORDER_STATUSES } from '../../domain/order.ts';
+import { FULFILLMENTS, ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_CAUSES, REFUND_STATUSES } from '../../domain/refund.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { adjustments, adjustmentSchema } from './adjustments.ts';
@@ -53,6 +53,14 @@ export const placeOrderBody = z
           "The part of the total that the customer's store credit pays; the card pays the rest. The " +
           "caller vouches that the shopper is the e-mail's owner.",
       }),
+    fulfillment: z
+      .enum(FULFILLMENTS)
+      .default('all_or_nothing')
+      .openapi({
+        description:
+          'What becomes of the order when the warehouse has only a part of it. `ship_available`: that part ' +
+          'is sent and paid, and the customer is told; `all_or_nothing`: the order is cancelled.',
+      }),
     expected_total_minor: expectedMinor.openapi({
       description: 'Another total is refused as `price_changed`.',
     }),
@@ -98,9 +106,13 @@ const paymentSchema = z
       'refunded',
     ]),
     amount_minor: minor.openapi({
-      description: "The card's part of the total. 0: no payment provider is called.",
+      description:
+        "The card's part of the total, as it is authorized. 0: no payment provider is called.",
     }),
-    captured_minor: minor,
+    captured_minor: minor.openapi({
+      description:
+        'Less than was authorized when not all of the order is sent: the rest is released.',
+    }),
     refunded_minor: minor.openapi({ description: 'Refunded to the card.' }),
     credited_minor: minor.openapi({
       description: 'Refunded to store credit. Not what an order that ended unpaid gives back.',
@@ -127,12 +139,22 @@ export const orderSchema = z
     currency: z.string(),
     total_minor: minor,
     credit_minor: minor.openapi({ description: 'The part of the total that store credit pays.' }),
+    fulfillment: z.enum(FULFILLMENTS),
+    due_minor: minor.openapi({
+      description:
+        'What is paid: the total, or, when the warehouse has only a part of the order, what that part costs ' +
+        'with its share of the adjustments. Store credit is given back first, then less is captured.',
+    }),
     lines: z.array(
       z.object({
         sku: z.string(),
         name: z.string(),
         quantity: z.number().int(),
         unit_price_minor: minor,
+        reserved_quantity: z.number().int().nullable().openapi({
+          description:
+            'How many of them are sent, when the warehouse has only a part of the order. Null: all.',
+        }),
       }),
     ),
     adjustments: z.array(adjustmentSchema),

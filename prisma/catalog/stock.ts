@@ -50,6 +50,29 @@ export async function releaseHold(tx: Transaction, orderId: OrderId): Promise<bo
 }
 
 /**
+ * Keeps of the units that the order holds only what the warehouse has reserved of each line, and releases
+ * the others. A line of which there is nothing keeps its row, as released.
+ */
+export async function holdReserved(
+  tx: Transaction,
+  orderId: OrderId,
+  lines: readonly (StockRequest & { readonly reservedQuantity: number })[],
+): Promise<void> {
+  for (const { sku, quantity, reservedQuantity } of sorted(lines)) {
+    const [status, kept] =
+      reservedQuantity === 0
+        ? (['released', quantity] as const)
+        : (['reserved', reservedQuantity] as const);
+    await tx.$executeRaw`
+      UPDATE reservations SET status = ${status}::reservation_status, quantity = ${kept},
+        updated_at = now()
+      WHERE order_id = ${orderId} AND sku = ${sku} AND status = 'held'`;
+    const freed = quantity - reservedQuantity;
+    await tx.stock.updateMany({ where: { sku }, data: { held: { decrement: freed } } });
+  }
+}
+
+/**
  * Removes the units of the order that `moved`, each with its movement: CTEs of the statement that moves
  * the order.
  */
@@ -160,6 +183,6 @@ export async function adjustStock(
   return { kind: 'not_available', stock: { ...row, available: row.onHand - row.held } };
 }
 
-function sorted(wanted: readonly StockRequest[]): readonly StockRequest[] {
+function sorted<T extends StockRequest>(wanted: readonly T[]): readonly T[] {
   return wanted.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
 }

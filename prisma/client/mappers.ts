@@ -1,14 +1,15 @@
 /** Turns rows into domain types. */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
 import { toLanguage } from '../../domain/language.ts';
-import type {
-  Adjustment,
-  EventType,
-  Order,
-  OrderEvent,
-  OrderLine,
-  Payment,
-  Shipment,
+import {
+  chargeOf,
+  type Adjustment,
+  type EventType,
+  type Order,
+  type OrderEvent,
+  type OrderLine,
+  type Payment,
+  type Shipment,
 } from '../../domain/order.ts';
 import type { Prisma } from '../generated/client.ts';
 import { readAddress, readObject, uncheckedColumn } from './columns.ts';
@@ -23,8 +24,17 @@ export const ORDER_WITH_LINES = {
 export type OrderRow = Omit<
   Prisma.OrderGetPayload<object>,
   'deadlineAt' | 'placedAt' | 'workflowStartedAt' | 'checkedAt'
-> & { readonly lines: readonly OrderLine[]; readonly adjustments: readonly Adjustment[] };
-type PaymentRow = Prisma.PaymentGetPayload<object>;
+> & {
+  readonly lines: readonly (Omit<OrderLine, 'reservedQuantity'> & {
+    readonly reservedQuantity: number | null;
+  })[];
+  readonly adjustments: readonly Adjustment[];
+};
+/** What a payment is read with. */
+export const PAYMENT_WITH_DUE = {
+  order: { select: { totalMinor: true, creditMinor: true, dueMinor: true } },
+} as const;
+type PaymentRow = Prisma.PaymentGetPayload<{ include: typeof PAYMENT_WITH_DUE }>;
 type ShipmentRow = Prisma.ShipmentGetPayload<object>;
 type EventRow = Prisma.EventGetPayload<object>;
 
@@ -36,11 +46,14 @@ export function toOrder(row: OrderRow): Order {
     currency: row.currency,
     totalMinor: row.totalMinor,
     creditMinor: row.creditMinor,
-    lines: row.lines.map(({ sku, name, quantity, unitPriceMinor }) => ({
+    fulfillment: row.fulfillment,
+    dueMinor: row.dueMinor,
+    lines: row.lines.map(({ sku, name, quantity, unitPriceMinor, reservedQuantity }) => ({
       sku,
       name,
       quantity,
       unitPriceMinor,
+      ...(reservedQuantity !== null && { reservedQuantity }),
     })),
     adjustments: row.adjustments.map(({ kind, label, amountMinor }) => ({
       kind,
@@ -73,6 +86,7 @@ export function toPayment(row: PaymentRow): Payment {
     orderId: uncheckedColumn<OrderId>(row.orderId),
     status: row.status,
     amountMinor: row.amountMinor,
+    dueMinor: chargeOf(row.order).cardMinor,
     creditMinor: row.creditMinor,
     capturedMinor: row.capturedMinor,
     refundedMinor: row.refundedMinor,

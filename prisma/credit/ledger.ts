@@ -5,7 +5,7 @@
  * it in that order, so that none can deadlock. Raw SQL: both writes in one statement.
  */
 import type { CreditEntryKind } from '../../domain/credit.ts';
-import { creditKey, type OrderId, type RefundId } from '../../domain/ids.ts';
+import { creditKey, providerKey, type OrderId, type RefundId } from '../../domain/ids.ts';
 import type { Transaction } from '../client/client.ts';
 import { violatesConstraint } from '../client/errors.ts';
 import { newId } from '../client/ids.ts';
@@ -62,7 +62,8 @@ export function isCreditShort(error: unknown): boolean {
 const SHORT = ['credit_accounts_not_overdrawn', 'credit_entries_account'];
 
 /**
- * Gives back the credit of an order that ended unpaid, except what refunds have made credit already.
+ * Gives back the credit of an order that ended unpaid, except what was given back before (`giveBackUnspent`)
+ * and what refunds have made credit already.
  * Nothing for any other order, and nothing the second time. What comes back does not expire, so that
  * nothing is lost by a grant that expired while the order held it. Call it before the stock is locked.
  * `refundId`: a refund that failed after the order's end.
@@ -79,7 +80,7 @@ export async function giveBackCredit(
   } as const;
   await tx.$executeRaw`
     WITH due AS (
-      SELECT o.customer_id, o.currency, o.id, p.credit_minor - p.credited_minor - p.crediting_minor - (
+      SELECT o.customer_id, o.currency, o.id, o.credit_minor - p.credited_minor - p.crediting_minor - (
         SELECT COALESCE(sum(amount_minor), 0)::integer FROM credit_entries
         WHERE order_id = o.id AND kind = 'given_back') AS minor
       FROM orders o JOIN payments p ON p.order_id = o.id
@@ -89,6 +90,25 @@ export async function giveBackCredit(
       entry,
       Prisma.sql`SELECT customer_id, currency, minor, id, NULL, NULL::timestamptz, NULL
         FROM due WHERE minor > 0`,
+    )} SELECT`;
+}
+
+/**
+ * Gives back a part of the credit of an order of which not all is sent, once. Call it before the stock is
+ * locked.
+ */
+export async function giveBackUnspent(
+  tx: Transaction,
+  orderId: OrderId,
+  amountMinor: number,
+): Promise<void> {
+  if (amountMinor === 0) return;
+  const key = creditKey('given_back', providerKey(orderId, 'reserve'));
+  await tx.$executeRaw`
+    WITH ${entryWritten(
+      { kind: 'given_back', key, actor: CHECKOUT },
+      Prisma.sql`SELECT customer_id, currency, ${amountMinor}::integer, id, NULL, NULL::timestamptz, NULL
+        FROM orders WHERE id = ${orderId}`,
     )} SELECT`;
 }
 

@@ -6,7 +6,7 @@ import type { Transaction } from '../client/client.ts';
 export const FEED_TYPES = ['order.placed', 'order.shipped', 'order.cancelled'] as const;
 
 /**
- * Writes one batch. Its lines are `{sku, ordered, shipped, cancelled}` in units, sorted by SKU; over
+ * Writes one batch. What an order ships less than was ordered is cancelled with its shipment. Its lines are `{sku, ordered, shipped, cancelled}` in units, sorted by SKU; over
  * all batches `ordered - shipped - cancelled` is what is still to be picked.
  */
 export async function writeFeedBatch(
@@ -21,8 +21,11 @@ export async function writeFeedBatch(
     WITH per_sku AS (
       SELECT l.sku,
         COALESCE(sum(l.quantity) FILTER (WHERE e.type = 'order.placed'), 0) AS ordered,
-        COALESCE(sum(l.quantity) FILTER (WHERE e.type = 'order.shipped'), 0) AS shipped,
-        COALESCE(sum(l.quantity) FILTER (WHERE e.type = 'order.cancelled'), 0) AS cancelled
+        COALESCE(sum(COALESCE(l.reserved_quantity, l.quantity))
+          FILTER (WHERE e.type = 'order.shipped'), 0) AS shipped,
+        COALESCE(sum(l.quantity) FILTER (WHERE e.type = 'order.cancelled'), 0)
+          + COALESCE(sum(l.quantity - l.reserved_quantity) FILTER (WHERE e.type = 'order.shipped'), 0)
+          AS cancelled
       FROM jsonb_to_recordset(${given}::jsonb) AS e (type text, "orderId" text)
       JOIN order_lines l ON l.order_id = e."orderId"
       GROUP BY l.sku)

@@ -55,8 +55,8 @@ export async function countOrders(db: Database, window: Window, limit: number) {
 }
 
 /**
- * The sums of a page of orders: of those that were placed in the window and are not cancelled. Revenue
- * is that of the lines; adjustments belong to no product.
+ * The sums of a page of orders: of those that were placed in the window and are not cancelled, without
+ * what the warehouse did not have. Revenue is that of the lines; adjustments belong to no product.
  */
 export async function readSales(
   db: Database,
@@ -72,12 +72,13 @@ export async function readSales(
   if (last === null) return { read, last, sales: [] };
   const sales = await db.$queryRaw<(Omit<Sales, 'revenueMinor'> & { revenueMinor: bigint })[]>`
     SELECT to_char(o.placed_at AT TIME ZONE ${query.timeZone}, 'YYYY-MM-DD') AS day, l.sku,
-      o.currency, count(*)::int AS orders, sum(l.quantity)::int AS units,
-      sum(l.quantity::bigint * l.unit_price_minor)::bigint AS "revenueMinor"
+      o.currency, count(*)::int AS orders, sum(sent.units)::int AS units,
+      sum(sent.units::bigint * l.unit_price_minor)::bigint AS "revenueMinor"
     FROM orders o JOIN order_lines l ON l.order_id = o.id
+      CROSS JOIN LATERAL (SELECT COALESCE(l.reserved_quantity, l.quantity) AS units) sent
     WHERE o.id > ${after} AND o.id <= ${last}
       AND o.placed_at >= ${query.from}::timestamptz AND o.placed_at < ${query.to}::timestamptz
-      AND o.status NOT IN ('cancelling', 'cancelled')
+      AND o.status NOT IN ('cancelling', 'cancelled') AND sent.units > 0
     GROUP BY 1, 2, 3`;
   return {
     read,

@@ -109,7 +109,10 @@ function queryShipments(
       o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention') AS "inProgress",
       (o.status = 'pending' OR max(r.updated_at) > now() - ${SETTLED_AFTER_MS} * interval '1 ms')
         AS "inFlight"
-    FROM orders o JOIN reservations r ON r.order_id = o.id
+    FROM orders o JOIN order_lines l ON l.order_id = o.id
+      -- The warehouse knows nothing of a line of which it has nothing.
+      JOIN reservations r ON (r.order_id, r.sku) = (l.order_id, l.sku)
+        AND l.reserved_quantity IS DISTINCT FROM 0
       LEFT JOIN shipments s ON s.order_id = o.id
     WHERE ${where}
     GROUP BY o.id, s.status, s.carrier ORDER BY o.id LIMIT ${limit}`;

@@ -69,7 +69,7 @@ export async function listOrders(
 
 /** What `OrderRow` has. */
 const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor AS "totalMinor",
-  o.credit_minor AS "creditMinor",
+  o.credit_minor AS "creditMinor", o.fulfillment, o.due_minor AS "dueMinor",
   o.customer_id AS "customerId", o.customer_email AS "customerEmail",
   o.customer_name AS "customerName", o.customer_phone AS "customerPhone",
   o.customer_language AS "customerLanguage", o.customer_sms_consent AS "customerSmsConsent",
@@ -77,7 +77,7 @@ const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor A
   o.cancel_reason AS "cancelReason", o.attention_step AS "attentionStep",
   o.erased_at AS "erasedAt", o.created_at AS "createdAt", o.updated_at AS "updatedAt",
   (SELECT COALESCE(jsonb_agg(jsonb_build_object('sku', l.sku, 'name', l.name, 'quantity', l.quantity,
-    'unitPriceMinor', l.unit_price_minor) ORDER BY l.position), '[]')
+    'unitPriceMinor', l.unit_price_minor, 'reservedQuantity', l.reserved_quantity) ORDER BY l.position), '[]')
   FROM order_lines l WHERE l.order_id = o.id) AS lines,
   (SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', a.kind, 'label', a.label,
     'amountMinor', a.amount_minor) ORDER BY a.position), '[]')

@@ -9,6 +9,7 @@ import {
   cardMinor,
   type Adjustment,
   type Customer,
+  type Fulfillment,
   type Order,
   type OrderLine,
   type ShippingAddress,
@@ -36,6 +37,7 @@ export interface OrderDraft {
   readonly totalMinor: number;
   /** The part of the total that the customer's store credit pays. */
   readonly creditMinor: number;
+  readonly fulfillment: Fulfillment;
   /** Null: the card pays nothing. */
   readonly paymentMethod: string | null;
   readonly correlationId: string;
@@ -112,11 +114,11 @@ async function insertPending(
       ON CONFLICT (email) DO UPDATE SET email = EXCLUDED.email
       RETURNING id, language, sms_consent),
     written AS (
-      INSERT INTO orders (id, status, version, currency, total_minor, credit_minor, customer_id,
-        customer_email, customer_name, customer_phone, customer_language, customer_sms_consent,
+      INSERT INTO orders (id, status, version, currency, total_minor, credit_minor, fulfillment,
+        customer_id, customer_email, customer_name, customer_phone, customer_language, customer_sms_consent,
         shipping_address, correlation_id, traceparent, inspectable, deadline_at)
-      SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, ${creditMinor}, customer.id,
-        ${customer.email}, ${customer.name}, ${customer.phone},
+      SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, ${creditMinor},
+        ${draft.fulfillment}::fulfillment, customer.id, ${customer.email}, ${customer.name}, ${customer.phone},
         COALESCE(${customer.language ?? null}, customer.language, ${draft.defaultLanguage}),
         COALESCE(${customer.smsConsent ?? null}, customer.sms_consent) AND ${customer.phone !== null},
         ${JSON.stringify(draft.shippingAddress)}::jsonb, ${draft.correlationId},
@@ -192,6 +194,8 @@ function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
     currency,
     totalMinor,
     creditMinor,
+    fulfillment: draft.fulfillment,
+    dueMinor: null,
     lines,
     adjustments,
     customer: {

@@ -86,8 +86,9 @@ export async function recordShipmentRequested(
       SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
       ON CONFLICT (order_id) DO UPDATE SET order_id = EXCLUDED.order_id RETURNING status)
     SELECT customer_name AS name, shipping_address AS address, (
-      SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity) ORDER BY position)
-      FROM order_lines WHERE order_id = orders.id) AS lines,
+      SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', COALESCE(reserved_quantity, quantity))
+        ORDER BY position)
+      FROM order_lines WHERE order_id = orders.id AND reserved_quantity IS DISTINCT FROM 0) AS lines,
       COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'id', id, 'isOpen', is_open)
         ORDER BY id) FROM holding WHERE cancel_reason IS NULL), '[]') AS "heldFor",
       NOT EXISTS (SELECT FROM asked WHERE status <> 'cancelled') AND NOT EXISTS (

@@ -14,7 +14,7 @@ export interface SelectedOrders {
   readonly sku?: string | undefined;
 }
 
-/** The oldest first, at most `limit`. The sums are of order totals, or of what can still be refunded. */
+/** The oldest first, at most `limit`. The sums are of what the orders cost, or of what can still be refunded. */
 export async function selectOrders(
   db: Database,
   filter: SelectedOrders,
@@ -22,7 +22,7 @@ export async function selectOrders(
 ): Promise<BulkSelection> {
   const amount =
     action === 'cancel'
-      ? Prisma.sql`o.total_minor`
+      ? Prisma.sql`COALESCE(o.due_minor, o.total_minor)`
       : Prisma.sql`CASE WHEN p.status IN ('captured', 'partially_refunded', 'refunded')
           THEN GREATEST(0, p.captured_minor + p.credit_minor - p.refunded_minor - p.refunding_minor
             - p.credited_minor - p.crediting_minor - p.disputed_minor)

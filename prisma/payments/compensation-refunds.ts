@@ -26,11 +26,15 @@ export async function listUnacceptedRefunds(
  * The refund of what is left on the card of a cancelled order, recorded once; null when nothing is left.
  * Records the capture too if its response had been lost. Store credit comes back with the order's end.
  */
-export async function openRemainingRefund(db: Database, payment: Payment): Promise<Refund | null> {
+export async function openRemainingRefund(
+  db: Database,
+  payment: Payment,
+  takenMinor = payment.dueMinor,
+): Promise<Refund | null> {
   const { orderId } = payment;
   const key = providerKey(orderId, 'refund');
   return orderTransaction(db, orderId, async (tx) => {
-    await recordCapture(tx, payment);
+    await recordCapture(tx, payment, takenMinor);
     const row = await tx.refund.findUnique({ where: { key }, include: WITH_LINES });
     if (row) return toRefund(row);
     const captured = await tx.payment.findUniqueOrThrow({ where: { orderId } });

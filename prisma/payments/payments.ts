@@ -13,7 +13,7 @@ import {
   type TransitionOutcome,
 } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { toPayment } from '../client/mappers.ts';
+import { PAYMENT_WITH_DUE, toPayment } from '../client/mappers.ts';
 import { Prisma } from '../generated/client.ts';
 import type { PaymentOperationState } from '../generated/enums.ts';
 
@@ -22,7 +22,7 @@ export type SettleKind = 'capture' | 'void';
 
 /** The order's payment, or null when no such order exists. */
 export async function findPayment(db: Transaction, orderId: OrderId): Promise<Payment | null> {
-  const row = await db.payment.findUnique({ where: { orderId } });
+  const row = await db.payment.findUnique({ where: { orderId }, include: PAYMENT_WITH_DUE });
   return row && toPayment(row);
 }
 
@@ -46,8 +46,12 @@ export async function recordIntent(
  * Payment `captured`, order `paid`. When the order is already being cancelled the capture is recorded all
  * the same, because it happened, and the outcome is `forbidden`.
  */
-export async function recordCaptured(db: Database, payment: Payment): Promise<TransitionOutcome> {
-  const { orderId, amountMinor, currency } = payment;
+export async function recordCaptured(
+  db: Database,
+  payment: Payment,
+  amountMinor = payment.dueMinor,
+): Promise<TransitionOutcome> {
+  const { orderId, currency } = payment;
   const paid: Transition = {
     orderId,
     type: 'order.paid',
@@ -57,9 +61,9 @@ export async function recordCaptured(db: Database, payment: Payment): Promise<Tr
     causationId: providerKey(orderId, 'capture'),
   };
   return (
-    (await tryTransition(db, paid, captureWrites(payment))) ??
+    (await tryTransition(db, paid, captureWrites(payment, amountMinor))) ??
     orderTransaction(db, orderId, async (tx) => {
-      await recordCapture(tx, payment);
+      await recordCapture(tx, payment, amountMinor);
       return transitionOrder(tx, paid);
     })
   );
@@ -102,15 +106,19 @@ export async function recordNothingHeld(db: Database, { orderId }: Payment): Pro
 }
 
 /** Records the capture, once. */
-export async function recordCapture(tx: Transaction, payment: Payment): Promise<void> {
+export async function recordCapture(
+  tx: Transaction,
+  payment: Payment,
+  amountMinor = payment.dueMinor,
+): Promise<void> {
   await tx.$executeRaw`
     WITH moved AS (SELECT id FROM orders WHERE id = ${payment.orderId})
-    ${captureWrites(payment)} SELECT`;
+    ${captureWrites(payment, amountMinor)} SELECT`;
 }
 
 /** The operation and the payment's new state, as CTEs that read the order's id from `moved`. */
-function captureWrites(payment: Payment): Prisma.Sql {
-  const { orderId, amountMinor, currency, providerReference } = payment;
+function captureWrites(payment: Payment, amountMinor: number): Prisma.Sql {
+  const { orderId, currency, providerReference } = payment;
   return Prisma.sql`, with_operations AS (
       INSERT INTO payment_operations
         (order_id, key, kind, state, amount_minor, currency, provider_reference)
@@ -130,13 +138,18 @@ async function recordOperation(tx: Transaction, payment: Payment, kind: SettleKi
   });
 }
 
+/** What a capture or a void is about: the amount to capture, or all that is authorized. */
+export function amountOf({ amountMinor, dueMinor }: Payment, kind: SettleKind): number {
+  return kind === 'capture' ? dueMinor : amountMinor;
+}
+
 function operationOf(payment: Payment, kind: SettleKind, state: PaymentOperationState) {
   return {
     orderId: payment.orderId,
     key: providerKey(payment.orderId, kind),
     kind,
     state,
-    amountMinor: payment.amountMinor,
+    amountMinor: amountOf(payment, kind),
     currency: payment.currency,
     providerReference: payment.providerReference,
   };

@@ -32,6 +32,8 @@ function orderIn(language: Language, changes: Partial<Order> = {}): Order {
     currency: 'EUR',
     totalMinor: 2_650,
     creditMinor: 0,
+    fulfillment: 'all_or_nothing',
+    dueMinor: null,
     lines: [{ sku: 'mug', name: 'Mug', quantity: 2, unitPriceMinor: 1_200 }],
     adjustments: [
       { kind: 'shipping', label: 'Parcel', amountMinor: 490 },

@@ -66,6 +66,43 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'lines_reserved',
+    what: 'a reservation of more than the warehouse has',
+    also: ['holds_counted'],
+    subject: ':sentInPart mug-white',
+    statements: [`UPDATE reservations SET quantity = 2 WHERE order_id = ':sentInPart'`],
+  },
+  {
+    invariant: 'partial_orders',
+    what: 'an order that was to be sent whole',
+    statements: [
+      'ALTER TABLE orders DROP CONSTRAINT orders_due_less_if_allowed',
+      `UPDATE orders SET fulfillment = 'all_or_nothing' WHERE id = ':sentInPart'`,
+    ],
+  },
+  {
+    invariant: 'partial_orders',
+    what: 'a line that is not sent of an order that costs its total',
+    also: ['lines_reserved'],
+    statements: [`UPDATE order_lines SET reserved_quantity = 1 WHERE order_id = ':paid'`],
+  },
+  {
+    invariant: 'money_matches_status',
+    what: 'an order that was charged for what is not sent',
+    also: ['payment_summary'],
+    statements: [
+      `UPDATE payments SET captured_minor = amount_minor - 1 WHERE order_id = ':shipped'`,
+    ],
+  },
+  {
+    invariant: 'credit_of_orders',
+    what: 'credit that is kept for what is not sent',
+    also: ['credit_balances'],
+    statements: [
+      `DELETE FROM credit_entries WHERE order_id = ':sentInPart' AND kind = 'given_back'`,
+    ],
+  },
+  {
     invariant: 'order_totals',
     what: 'lines that cost more than the total',
     statements: [
@@ -244,6 +281,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'money_bounded',
     what: 'a payment with credit that its order does not have',
+    also: ['credit_of_orders', 'money_matches_status'],
     statements: [`UPDATE payments SET credit_minor = 1 WHERE order_id = ':shipped'`],
   },
   {

@@ -1,16 +1,13 @@
 /** A database with an order of every scenario, as the service itself writes them: nothing in it is wrong. */
-import { createAnalyticsSubscriber } from '../../activities/events/subscribers/analytics.ts';
-import { createAuditSubscriber } from '../../activities/events/subscribers/audit.ts';
-import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
-import { createWarehouseFeedSubscriber } from '../../activities/events/subscribers/warehouse-feed.ts';
-import { createWebhookSubscriber } from '../../activities/events/subscribers/webhook.ts';
 import type { CustomerId, OrderId } from '../../domain/ids.ts';
 import {
   MANUAL_CARRIER,
   type CancelReason,
+  type Fulfillment,
   type Order,
   type OrderStatus,
 } from '../../domain/order.ts';
+import { reduceOrder } from '../../domain/partial-order.ts';
 import type { RefundTarget } from '../../domain/refund.ts';
 import { uncheckedColumn } from '../../prisma/client/columns.ts';
 import { grantCredit } from '../../prisma/credit/grant.ts';
@@ -20,7 +17,8 @@ import {
   markRedriven,
   recordDeadLetter,
 } from '../../prisma/events/dead-letters.ts';
-import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
+import { LOG_START } from '../../prisma/events/event-log.ts';
+import { recordPartReserved } from '../../prisma/orders/record-part.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import * as steps from '../../prisma/orders/record-shipment.ts';
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
@@ -37,27 +35,17 @@ import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted } from '../../prisma/payments/refunds.ts';
 import { requestRefund } from '../../prisma/payments/request-refund.ts';
-import {
-  advanceCursor,
-  ensureSubscription,
-  findSubscription,
-  pauseSubscription,
-} from '../../prisma/events/subscriptions.ts';
-import {
-  changeEndpoint,
-  createEndpoint,
-  listEndpoints,
-} from '../../prisma/events/webhook-endpoints.ts';
-import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
+import { ensureSubscription, pauseSubscription } from '../../prisma/events/subscriptions.ts';
+import { changeEndpoint, createEndpoint } from '../../prisma/events/webhook-endpoints.ts';
 import {
   claimOf,
   draftOf,
   openSeededDatabase,
   type SeededDatabase,
 } from '../prisma/seeded-database.ts';
-import { eventually } from '../support/eventually.ts';
 import { CIPHER } from '../support/shop.ts';
 import { useOpened } from '../support/use-opened.ts';
+import { runSubscribers } from './run-subscribers.ts';
 
 export const SCENARIOS = [
   'pending',
@@ -84,6 +72,7 @@ export const SCENARIOS = [
   'paidByCredit',
   'cancelledWithCredit',
   'refundedToCredit',
+  'sentInPart',
 ] as const;
 export type ScenarioOrders = Readonly<Record<(typeof SCENARIOS)[number], OrderId>>;
 
@@ -266,11 +255,24 @@ async function writeCreditOrders(shop: SeededDatabase) {
   await payments.recordVoided(db, await paymentOf(shop, cancelled.id));
   await steps.recordCancelled(db, cancelled.id, 'requested_by_customer');
   const refundedToCredit = await refunded(shop, 'succeeded', 'credit');
-  return { paidByCredit: paid.id, cancelledWithCredit: cancelled.id, refundedToCredit };
+  const part = await placedWithCredit(shop, 150, 'ship_available');
+  const reserved = reduceOrder(part, [{ sku: 'mug-white', quantity: 1 }], null);
+  if (reserved !== null) await recordPartReserved(db, part.id, reserved);
+  await payments.recordCaptured(db, await paymentOf(shop, part.id));
+  return {
+    paidByCredit: paid.id,
+    cancelledWithCredit: cancelled.id,
+    refundedToCredit,
+    sentInPart: part.id,
+  };
 }
 
-async function placedWithCredit({ db }: SeededDatabase, creditMinor: number): Promise<Order> {
-  const draft = draftOf();
+async function placedWithCredit(
+  { db }: SeededDatabase,
+  creditMinor: number,
+  fulfillment: Fulfillment = 'all_or_nothing',
+): Promise<Order> {
+  const draft = { ...draftOf(), fulfillment };
   const paymentMethod = creditMinor === draft.totalMinor ? null : draft.paymentMethod;
   const opened = await openOrder(db, claimOf(), { ...draft, creditMinor, paymentMethod });
   if (opened.kind !== 'opened') throw new Error(opened.kind);
@@ -374,43 +376,6 @@ async function recordDeadLetters({ db }: SeededDatabase, orders: ScenarioOrders)
       await recordAction(tx, OPERATOR, { action: 'dead_letter.redriven', subject: id });
     });
   }
-}
-
-/** What the pumps do: every event handed over, and the cursors at the end of the log. */
-async function runSubscribers({ db }: SeededDatabase): Promise<void> {
-  const written = await db.event.count();
-  const subscribers: readonly Subscriber[] = [
-    createAuditSubscriber({ db }),
-    createAnalyticsSubscriber({ db }),
-    createWarehouseFeedSubscriber({ db }),
-    ...(await webhookSubscribers(db)),
-  ];
-  // Other databases of the same server write too: until they are done the end cannot be read.
-  await eventually(async () => {
-    const { events: readable } = await readLog(db, { after: LOG_START, limit: written + 1 });
-    if (readable.length < written) throw new Error('the log is not readable to its end yet');
-  });
-  for (const { name, types, selectWanted, handle } of subscribers) {
-    const { events } = await readLog(db, { after: LOG_START, types, limit: written });
-    await handle((await selectWanted?.(events)) ?? events, AbortSignal.timeout(10_000));
-    await ensureSubscription(db, { name, types, cursor: LOG_START });
-    const subscription = await findSubscription(db, name);
-    if (subscription) await advanceCursor(db, subscription, await cursorNow(db));
-  }
-}
-
-/** Of every endpoint, with a receiver that takes everything. */
-async function webhookSubscribers(db: SeededDatabase['db']): Promise<readonly Subscriber[]> {
-  const taken = { kind: 'answered', status: 204, retryAfterMs: null, bodyHead: '' } as const;
-  const sender: WebhookSender = {
-    check: () => Promise.reject(new Error('not called')),
-    send: () => Promise.resolve({ ...taken, latencyMs: 1 }),
-  };
-  const { endpoints } = await listEndpoints(db, { limit: 10 });
-  const found = await Promise.all(
-    endpoints.map(({ id }) => createWebhookSubscriber({ db, cipher: CIPHER, sender }, id)),
-  );
-  return found.filter((subscriber) => subscriber !== null);
 }
 
 async function paymentOf({ db }: SeededDatabase, orderId: OrderId) {

@@ -90,6 +90,7 @@ export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
     shippingAddress: { line1: 'Street 1', city: 'Berlin', postalCode: '10115', country: 'DE' },
     lines,
     creditMinor: 0,
+    fulfillment: 'all_or_nothing',
     adjustments: [],
     currency: 'EUR',
     totalMinor: lines.reduce((sum, line) => sum + line.quantity * line.unitPriceMinor, 0),

@@ -103,6 +103,7 @@ function draft(sku: string): OrderDraft {
     shippingAddress: { line1: '1 Main Street', city: 'Springfield', country: 'US' },
     lines: [{ sku, name: sku, quantity: 1, unitPriceMinor: 100 }],
     creditMinor: 0,
+    fulfillment: 'all_or_nothing',
     adjustments: [],
     currency: 'EUR',
     totalMinor: 100,

@@ -2,7 +2,13 @@
 import type { SmsKind } from '../../../domain/ids.ts';
 import { formatMoney } from '../../../domain/money.ts';
 import { orderNumber } from '../../../domain/order-number.ts';
-import { cardMinor, type Order, type Shipment } from '../../../domain/order.ts';
+import {
+  cardMinor,
+  chargeOf,
+  sentQuantity,
+  type Order,
+  type Shipment,
+} from '../../../domain/order.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { toLine } from '../../../domain/text.ts';
 import { messagesIn } from './languages.ts';
@@ -42,7 +48,7 @@ export async function composeEmail(
     subject: fill(subject, values),
     heading,
     paragraphs: [fill(messages.greeting, { name }), ...paragraphsOf(order, occasion)],
-    facts: occasion.kind === 'shipped' ? trackingOf(order, occasion.shipment) : [],
+    facts: factsOf(order, occasion),
     table: tableOf(shop, order),
     link: linkOf(shop, order),
     footer: fill(messages.footer, values),
@@ -76,7 +82,7 @@ function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {
   );
   switch (occasion.kind) {
     case 'confirmed':
-      return [confirmed.text];
+      return order.dueMinor === null ? [confirmed.text] : partParagraphs(order);
     case 'shipped':
       return [shipped.text, ...(occasion.shipment?.trackingNumber ? [] : [shipment.untracked])];
     case 'cancelled':
@@ -92,12 +98,47 @@ function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {
       const say = (text: string, minor: number): readonly string[] =>
         minor === 0 ? [] : [fill(text, { amount: moneyOf(order, minor) })];
       return [
-        ...say(amountMinor === order.totalMinor ? refunded.whole : refunded.part, amountMinor),
+        ...say(
+          amountMinor === chargeOf(order).dueMinor ? refunded.whole : refunded.part,
+          amountMinor,
+        ),
         ...say(refunded.toCard, amountMinor - creditMinor),
         ...say(refunded.toCredit, creditMinor),
       ];
     }
   }
+}
+
+/** That not all of the order is sent, and what that means for the money. */
+function partParagraphs(order: Order): readonly string[] {
+  const { partial } = messagesIn(order.customer.language);
+  const { creditMinor, cardMinor: onCard } = chargeOf(order);
+  const say = (text: string, minor: number): readonly string[] =>
+    minor === 0 ? [] : [fill(text, { amount: moneyOf(order, minor) })];
+  return [
+    partial.text,
+    ...say(partial.creditBack, order.creditMinor - creditMinor),
+    ...say(partial.released, cardMinor(order) - onCard),
+  ];
+}
+
+function factsOf(order: Order, occasion: Occasion): EmailContent['facts'] {
+  if (occasion.kind === 'shipped') return trackingOf(order, occasion.shipment);
+  return occasion.kind === 'confirmed' && order.dueMinor !== null ? unitsOf(order) : [];
+}
+
+/** What is sent, and what is not. */
+function unitsOf(order: Order): EmailContent['facts'] {
+  const { sent, unavailable } = messagesIn(order.customer.language).partial;
+  const list = (label: string, unitsIn: (line: Order['lines'][number]) => number) =>
+    order.lines.flatMap((line) => {
+      const units = unitsIn(line);
+      return units === 0 ? [] : [{ label, value: `${units} x ${line.name}` }];
+    });
+  return [
+    ...list(sent, sentQuantity),
+    ...list(unavailable, (line) => line.quantity - sentQuantity(line)),
+  ];
 }
 
 /** The warehouse's own words. They were lines when they came; a mail is the last to check it. */
@@ -137,19 +178,27 @@ function tableOf({ timeZone }: ShopProfile, order: Order): EmailContent['table']
 
 const UNPAID: readonly Order['status'][] = ['cancelled', 'expired'];
 
-/** The total, and what paid it when that was not the card alone; of a cancelled order nothing did. */
+/**
+ * The total, what of it is paid when not all is sent, and what paid it when that was not the card alone;
+ * of a cancelled order nothing did.
+ */
 function sumsOf(order: Order): EmailContent['table']['sums'] {
-  const { total, byCredit, byCard } = messagesIn(order.customer.language).order;
-  const isPaid = order.creditMinor > 0 && !UNPAID.includes(order.status);
-  const paid = isPaid
-    ? [
-        { label: byCredit, minor: order.creditMinor },
-        { label: byCard, minor: cardMinor(order) },
-      ]
-    : [];
-  return [{ label: total, minor: order.totalMinor }, ...paid.filter(({ minor }) => minor > 0)].map(
-    ({ label, minor }) => ({ label, value: moneyOf(order, minor) }),
-  );
+  const { total, unavailable, due, byCredit, byCard } = messagesIn(order.customer.language).order;
+  const { dueMinor, creditMinor, cardMinor: onCard } = chargeOf(order);
+  const isPaid = !UNPAID.includes(order.status);
+  const part = [
+    { label: unavailable, minor: dueMinor - order.totalMinor },
+    { label: due, minor: dueMinor },
+  ];
+  const paid = [
+    { label: byCredit, minor: creditMinor },
+    { label: byCard, minor: onCard },
+  ];
+  return [
+    { label: total, minor: order.totalMinor },
+    ...(order.dueMinor !== null && isPaid ? part : []),
+    ...(order.creditMinor > 0 && isPaid ? paid.filter(({ minor }) => minor > 0) : []),
+  ].map(({ label, minor }) => ({ label, value: moneyOf(order, minor) }));
 }
 
 function linkOf({ orderUrl }: ShopProfile, order: Order): EmailContent['link'] {

@@ -8,6 +8,14 @@ export const de: Messages = {
     heading: 'Ihre Bestellung ist bestätigt',
     text: 'Vielen Dank für Ihre Bestellung. Ihre Zahlung ist eingegangen, und wir stellen Ihre Artikel zusammen.',
   },
+  partial: {
+    text: 'Vielen Dank für Ihre Bestellung. Ein Teil davon ist leider nicht verfügbar: Wir senden Ihnen, was vorrätig ist, und Sie zahlen nur dafür.',
+    sent: 'Wir senden',
+    unavailable: 'Nicht verfügbar',
+    creditBack: 'Von Ihrem Guthaben schreiben wir Ihnen {amount} wieder gut.',
+    released:
+      'Von dem auf Ihrer Karte vorgemerkten Betrag geben wir {amount} frei; er wird nicht abgebucht.',
+  },
   shipped: {
     subject: 'Ihre Bestellung {number} bei {shop} wurde versandt',
     heading: 'Ihre Bestellung wurde versandt',
@@ -49,6 +57,8 @@ export const de: Messages = {
     quantity: 'Menge',
     amount: 'Betrag',
     total: 'Gesamtbetrag',
+    unavailable: 'Nicht verfügbar',
+    due: 'Sie zahlen',
     byCredit: 'Mit Guthaben bezahlt',
     byCard: 'Mit Karte bezahlt',
   },

@@ -8,6 +8,13 @@ export const en: Messages = {
     heading: 'Your order is confirmed',
     text: 'Thank you for your order. Your payment was received and we are preparing your items.',
   },
+  partial: {
+    text: 'Thank you for your order. A part of it is not available: we send you what there is, and you pay only for that.',
+    sent: 'We send',
+    unavailable: 'Not available',
+    creditBack: '{amount} of your store credit is given back.',
+    released: '{amount} of the amount that is reserved on your card is released, and not charged.',
+  },
   shipped: {
     subject: 'Your {shop} order {number} has been shipped',
     heading: 'Your order has been shipped',
@@ -48,6 +55,8 @@ export const en: Messages = {
     quantity: 'Quantity',
     amount: 'Amount',
     total: 'Total',
+    unavailable: 'Not available',
+    due: 'You pay',
     byCredit: 'Paid with store credit',
     byCard: 'Paid by card',
   },

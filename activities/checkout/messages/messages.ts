@@ -15,6 +15,14 @@ export interface Messages {
   /** With `{name}`. */
   readonly greeting: string;
   readonly confirmed: Titles & { readonly text: string };
+  /** Of an order of which not all is sent; the last two with `{amount}`. */
+  readonly partial: {
+    readonly text: string;
+    readonly sent: string;
+    readonly unavailable: string;
+    readonly creditBack: string;
+    readonly released: string;
+  };
   readonly shipped: Titles & { readonly text: string };
   readonly cancelled: Titles & {
     readonly reasons: Readonly<Record<CancelReason, string>>;
@@ -39,6 +47,9 @@ export interface Messages {
     readonly quantity: string;
     readonly amount: string;
     readonly total: string;
+    /** What of the total is not sent, and what is left of it. */
+    readonly unavailable: string;
+    readonly due: string;
     readonly byCredit: string;
     readonly byCard: string;
   };

@@ -14,6 +14,8 @@ const AUDITED_MEMBERS: readonly string[] = [
   'total_minor',
   'amount_minor',
   'credit_minor',
+  'due_minor',
+  'credit_returned_minor',
   'currency',
   'decline_code',
   'refund_id',

@@ -8,6 +8,7 @@ CREATE TYPE stock_movement_kind AS ENUM ('adjusted', 'shipped', 'returned');
 CREATE TYPE adjustment_kind AS ENUM ('shipping', 'tax', 'discount', 'other');
 CREATE TYPE order_status AS ENUM ('pending', 'declined', 'expired', 'placed', 'reserved', 'paid',
   'shipped', 'delivered', 'cancelling', 'cancelled', 'needs_attention');
+CREATE TYPE fulfillment AS ENUM ('all_or_nothing', 'ship_available');
 CREATE TYPE cancel_reason AS ENUM ('requested_by_customer', 'requested_by_operator',
   'warehouse_refused', 'payment_refused', 'shipping_refused', 'deadline_passed',
   'authorization_expiring');
@@ -115,6 +116,10 @@ CREATE TABLE orders (
   total_minor integer NOT NULL CHECK (total_minor >= 0),
   -- The part of the total that store credit pays.
   credit_minor integer NOT NULL DEFAULT 0,
+  -- What becomes of it when the warehouse has only a part of it.
+  fulfillment fulfillment NOT NULL DEFAULT 'all_or_nothing',
+  -- What is paid, when not all of it is sent. Null: the total.
+  due_minor integer,
   customer_id text NOT NULL REFERENCES customers (id),
   customer_email text NOT NULL,
   customer_name text NOT NULL,
@@ -143,6 +148,8 @@ CREATE TABLE orders (
   created_at timestamptz(3) NOT NULL DEFAULT now(),
   updated_at timestamptz(3) NOT NULL DEFAULT now(),
   CONSTRAINT orders_credit_within_total CHECK (credit_minor BETWEEN 0 AND total_minor),
+  CONSTRAINT orders_due_within_total CHECK (due_minor BETWEEN 0 AND total_minor),
+  CONSTRAINT orders_due_less_if_allowed CHECK (due_minor IS NULL OR fulfillment = 'ship_available'),
   CONSTRAINT orders_erased CHECK (erased_at IS NULL OR (
     status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired')
     AND customer_email = 'erased' AND customer_name = 'erased' AND customer_phone IS NULL
@@ -183,10 +190,14 @@ CREATE TABLE order_lines (
   name text NOT NULL,
   quantity integer NOT NULL CHECK (quantity > 0),
   unit_price_minor integer NOT NULL CHECK (unit_price_minor >= 0),
-  PRIMARY KEY (order_id, sku)
+  -- How many of them the warehouse has reserved, when that is not all of the order. Null: all.
+  reserved_quantity integer,
+  PRIMARY KEY (order_id, sku),
+  CONSTRAINT order_lines_reserved_within_ordered CHECK (reserved_quantity BETWEEN 0 AND quantity)
 );
 
--- `held` and `reserved` count in stock.held; `shipped` has left on_hand; `released` is history.
+-- `held` and `reserved` count in stock.held; `shipped` has left on_hand; `released` is history. The
+-- quantity is that of the order's line, or of what the warehouse has reserved of it.
 CREATE TABLE reservations (
   order_id text NOT NULL REFERENCES orders (id),
   sku text NOT NULL REFERENCES stock (sku),
@@ -224,9 +235,9 @@ CREATE TABLE payments (
   id text PRIMARY KEY,
   order_id text NOT NULL UNIQUE REFERENCES orders (id),
   status payment_status NOT NULL,
-  -- The card's part of the order's total. 0: no provider is called.
+  -- The card's part of the order's total, as it is authorized. 0: no provider is called.
   amount_minor integer NOT NULL CHECK (amount_minor >= 0),
-  -- The part that store credit pays.
+  -- What store credit pays: less than the order's when not all of the order is sent.
   credit_minor integer NOT NULL DEFAULT 0 CHECK (credit_minor >= 0),
   captured_minor integer NOT NULL DEFAULT 0,
   refunded_minor integer NOT NULL DEFAULT 0,
