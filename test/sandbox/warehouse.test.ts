@@ -27,7 +27,7 @@ test('a repeated reserve with one key reserves once, and another body returns 42
   expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
 });
 
-test('of goods that are short all or nothing is reserved, unless the order takes what there is', async () => {
+test('goods that are short are reserved whole or not at all, unless the order takes what there is', async () => {
   const sandbox = await openSandbox();
   await stock(sandbox, 'mug-white', 2);
   const short = { status: 409, body: { code: 'refused', reason: 'not_available' } };

@@ -149,7 +149,8 @@ async function reserveWhatThereIs({ warehouse, sku }: ContractContext): Promise<
   const first = await call(warehouse, reservePartly(orderId, sku, ASKED));
   requireResponse(first, reserved(orderId));
   const { lines } = partSchema.safeParse(first.body).data ?? {};
-  if (lines === undefined || !lines.every((line) => line.sku === sku && line.quantity <= ASKED)) {
+  const units = lines?.reduce((sum, { quantity }) => sum + quantity, 0);
+  if (units === undefined || units > ASKED || lines?.some((line) => line.sku !== sku)) {
     throw new ContractViolation(`${first.call} listed ${JSON.stringify(first.body)}`);
   }
   requireSame(first, await call(warehouse, reservePartly(orderId, sku, ASKED)));
