@@ -77,6 +77,7 @@ export function canaryOrder({
   card = GOOD_CARD,
   sms = false,
   creditMinor = 0,
+  currency = 'EUR',
 }: Line = {}) {
   const { street: line1, ...customer } = PERSON;
   return {
@@ -84,6 +85,7 @@ export function canaryOrder({
     customer: { ...customer, ...(sms && { sms_consent: true }) },
     shipping_address: { line1, city: 'Berlin', postal_code: '10115', country: 'DE' },
     lines: [{ sku, quantity }],
+    currency,
     payment_method: card,
     credit_minor: creditMinor,
   };
@@ -93,6 +95,7 @@ export interface Line {
   readonly sku?: string;
   readonly quantity?: number;
   readonly card?: string;
+  readonly currency?: string;
   /** Of the person's store credit. */
   readonly creditMinor?: number;
   /** The customer has agreed to be told by SMS. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
 import { eventTypesOf, expectShipped, notificationsOf, textsOf } from '../support/expectations.ts';
+import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
@@ -53,6 +54,38 @@ describe('an order whose steps all succeed', () => {
     expect(scheduled).toEqual([]);
     expect(events?.length).toBeLessThanOrEqual(26);
   });
+});
+
+describe('an order in a currency', () => {
+  test.each([
+    ['EUR', { total: 2_400, refund: 1_001, mail: ['€24.00', '€10.01'] }],
+    ['USD', { total: 2_700, refund: 1_001, mail: ['$27.00', '$10.01'] }],
+    ['JPY', { total: 3_900, refund: 1_001, mail: ['¥3,900', '¥1,001'] }],
+    ['KWD', { total: 8_000, refund: 1_010, mail: ['KWD\u00a08.000', 'KWD\u00a01.010'] }],
+  ])(
+    'two mugs in %s are charged, refunded in part and written in mails with its decimals',
+    async (currency, { total, refund, mail }) => {
+      const handle = await shop.start({ currency });
+      expect((await handle.result()).status).toBe('shipped');
+      const orderId = orderIdOf(handle);
+      await expectShipped(shop, orderId);
+      const refunding = await startRefund(shop, await acceptRefund(shop.db, orderId, refund));
+      expect(await refunding.result()).toMatchObject({ status: 'succeeded' });
+      const effects = shop.sandbox.ledgers.payments.effectsOf(orderId);
+      expect(effects.map((each) => [each.operation, each.amount_minor, each.currency])).toEqual([
+        ['authorize', total, currency],
+        ['capture', total, currency],
+        ['refund', refund, currency],
+      ]);
+      const payment = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
+      expect(payment).toMatchObject({ currency, capturedMinor: total, refundedMinor: refund });
+      const mails = shop.sandbox.inbox.mailsOf(orderId);
+      const confirmed = mails.find(({ subject }) => subject.includes('confirmed'));
+      const refunded = mails.find(({ subject }) => subject.includes('efund'));
+      expect(confirmed?.text).toContain(mail[0]);
+      expect(refunded?.text).toContain(mail[1]);
+    },
+  );
 });
 
 describe('an order whose customer has agreed to SMS', () => {
