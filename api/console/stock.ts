@@ -9,7 +9,7 @@ import {
   type StockBody,
 } from '../schemas/products.ts';
 import { apiPath, callApi, type ApiResult } from './call-api.ts';
-import type { ConsoleContext, ConsolePage, Html } from './page.ts';
+import type { ActionForm, ConsoleContext, ConsolePage, Html } from './page.ts';
 import { actionForm, hidden, money, outcome, problemBox, show, table } from './parts.ts';
 
 const PAGE = 25;
@@ -83,10 +83,14 @@ export const productPage: ConsolePage = {
       const product = await readProduct(c);
       if (!product.ok) return outcome(product, () => '');
       const { name, description, currency } = product.value;
-      const price = toMinor(form.text('price'), currency);
-      if (price === null)
-        return { tone: 'bad', text: `"${form.text('price')}" is no price, e.g. 12.50` };
-      const body = { name, description, currency, price_minor: price };
+      const [own, ...others] = pricesIn(form, product.value);
+      const wrong = [own, ...others].find(({ minor }) => minor === null);
+      if (wrong) {
+        const where = wrong.currency === '' ? 'without a currency' : `in ${wrong.currency}`;
+        return { tone: 'bad', text: `"${wrong.text}" is no price ${where}.` };
+      }
+      const prices = others.map((each) => ({ currency: each.currency, price_minor: each.minor }));
+      const body = { name, description, currency, price_minor: own.minor, prices };
       const result = await callApi(c, {
         method: 'PUT',
         path: productPath(c),
@@ -94,7 +98,7 @@ export const productPage: ConsolePage = {
         schema: productSchema,
         ifMatch: form.text('etag'),
       });
-      return outcome(result, (now) => `The price is ${money(now.price_minor, now.currency)}.`);
+      return outcome(result, (now) => `The price is ${pricesInWords(now)}.`);
     },
     async archive(c, form) {
       const body = { archived: form.text('archived') === 'true' };
@@ -124,17 +128,59 @@ function readProduct(c: ConsoleContext): Promise<ApiResult<ProductBody>> {
   return callApi(c, { path: productPath(c), schema: productSchema });
 }
 
+interface WrittenPrice {
+  readonly currency: string;
+  readonly text: string;
+  /** Null: it is no price in the currency. */
+  readonly minor: number | null;
+}
+
+/** The product's own price first. An empty field of another currency: no price in it. */
+function pricesIn(
+  form: ActionForm,
+  { currency, prices }: ProductBody,
+): readonly [WrittenPrice, ...WrittenPrice[]] {
+  const read = (of: string, field: string): WrittenPrice => {
+    const text = form.text(field);
+    return { currency: of, text, minor: toMinor(text, of) };
+  };
+  const others = prices.map((price) => read(price.currency, `price_${price.currency}`));
+  const added = read(form.text('other_currency').toUpperCase(), 'other_price');
+  return [read(currency, 'price'), ...[...others, added].filter(({ text }) => text !== '')];
+}
+
+function pricesInWords(product: ProductBody): string {
+  const all = [product, ...product.prices];
+  return all.map((price) => money(price.price_minor, price.currency)).join(', ');
+}
+
 function priceForm(c: ConsoleContext, product: ProductBody, etag: string | null): Html {
-  const { price_minor: minor, currency } = product;
+  const { price_minor: minor, currency, prices } = product;
   return actionForm({
     action: 'price',
-    label: 'Change price',
+    label: prices.length === 0 ? 'Change price' : 'Change prices',
     refused: c.var.apiKey.role === 'admin' ? null : 'Only a key with the role admin may.',
     fields: html`${hidden('etag', etag ?? '')}
       <label>
         Price in ${currency}
         <input name="price" inputmode="decimal" value="${fromMinor(minor, currency)}" required />
-      </label>`,
+      </label>
+      ${prices.map(
+        (price) =>
+          html`<label>
+            Price in ${price.currency}, empty for none
+            <input
+              name="price_${price.currency}"
+              inputmode="decimal"
+              value="${fromMinor(price.price_minor, price.currency)}"
+            />
+          </label>`,
+      )}
+      <details>
+        <summary>Sell in another currency</summary>
+        <label>Currency, such as USD <input name="other_currency" maxlength="3" /></label>
+        <label>Price <input name="other_price" inputmode="decimal" /></label>
+      </details>`,
   });
 }
 

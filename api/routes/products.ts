@@ -24,6 +24,7 @@ import {
   productParam,
   productSchema,
   putProductBody,
+  type PutProductBody,
 } from '../schemas/products.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
@@ -73,20 +74,10 @@ export function productRoutes(services: Services) {
     })
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
-      const { description, price_minor: priceMinor, prices, ...rest } = c.req.valid('json');
       const readVersion = async () => (await findProduct(db, sku))?.version ?? null;
       const fields = c.req.valid('header');
       const expectedVersion = await requiredVersion('product', fields, readVersion);
-      const draft = {
-        sku,
-        ...rest,
-        description: description ?? null,
-        priceMinor,
-        prices: prices.map((price) => ({
-          currency: price.currency,
-          priceMinor: price.price_minor,
-        })),
-      };
+      const draft = draftOf(sku, c.req.valid('json'));
       requirePrices(services, draft);
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
       if (outcome.kind === 'version_mismatch')
@@ -175,6 +166,15 @@ const changeRoute = createRoute({
   },
   responses: { 200: productResponse('Changed.'), ...problems('product_not_found') },
 });
+
+function draftOf(sku: string, body: PutProductBody): ProductDraft {
+  const { description = null, price_minor: priceMinor, prices, ...rest } = body;
+  const others = prices.map(({ currency, price_minor: minor }) => ({
+    currency,
+    priceMinor: minor,
+  }));
+  return { sku, ...rest, description, priceMinor, prices: others };
+}
 
 /** A price that no order could be charged is refused here, not at the first order. */
 function requirePrices({ payments }: Services, draft: ProductDraft): void {

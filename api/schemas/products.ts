@@ -110,6 +110,8 @@ export const putProductBody = z
     },
   });
 
+export type PutProductBody = z.output<typeof putProductBody>;
+
 export const changeProductBody = z
   .strictObject({ archived: z.boolean() })
   .openapi('ChangeProduct', { example: { archived: true } });

@@ -196,6 +196,27 @@ describe('Stock and prices', () => {
     expect(stale.html).toMatch(/name="price"[^>]*value="14.50"/);
   });
 
+  test('prices in other currencies are added, changed and removed, each with the decimals of its currency', async () => {
+    const own = { action: 'price', price: '12.00' };
+    const etagOf = async () => valueOf((await page(path, 'admin')).html, 'etag');
+    const added = await press(
+      path,
+      { ...own, etag: await etagOf(), other_currency: 'jpy', other_price: '1950' },
+      'admin',
+    );
+    expect(added.notice).toContain('€12.00, ¥1,950');
+    const two = { ...own, price_JPY: '2000', other_currency: 'KWD', other_price: '4.000' };
+    expect((await press(path, { ...two, etag: await etagOf() }, 'admin')).notice).toMatch(
+      /€12\.00, ¥2,000, KWD.4\.000/,
+    );
+    const wrong = { ...own, etag: await etagOf(), price_JPY: '19.50', price_KWD: '4.000' };
+    expect((await press(path, wrong, 'admin')).notice).toContain('19.50&quot; is no price in JPY');
+    const odd = { ...wrong, price_JPY: '', price_KWD: '4.005' };
+    expect((await press(path, odd, 'admin')).notice).toContain('multiples of 10 minor units');
+    const removed = await press(path, { ...own, etag: await etagOf() }, 'admin');
+    expect(removed.notice).toMatch(/The price is €12\.00\./);
+  });
+
   test('a price that is no amount, or by a key that may not, changes nothing', async () => {
     const etag = valueOf((await page(path, 'admin')).html, 'etag');
     const wrong = await press(path, { action: 'price', etag, price: '1.234' }, 'admin');
