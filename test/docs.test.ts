@@ -30,6 +30,7 @@ import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
 import { withTables } from '../tools/bench/model.ts';
 import { isAsWritten } from '../tools/bench/report.ts';
+import { PERMISSIONS } from '../tools/doctor/permissions.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
 import { REQUIRED_CONFIG } from './support/app-config.ts';
 import { lines, read, rows, rowsOf, unquoted } from './support/documents.ts';
@@ -236,11 +237,22 @@ describe('tables', () => {
     await db.$disconnect();
   });
 
-  test('docs/stripe.md lists every call of the gateway and exactly the events of a webhook endpoint', () => {
+  test('docs/stripe.md and the check of an account list every call of the gateway with its permission', () => {
     const code = sourcesIn('gateways/stripe').map(read).join('\n');
-    const calls = [...code.matchAll(/\bstripe\.((?:paymentIntents|refunds)\.\w+)\(/g)];
-    const documented = rowsOf('docs/stripe.md', 'call').map(([name = '']) => unquoted(name));
-    expect(new Set(documented)).toEqual(new Set(calls.map(([, name]) => name)));
+    const called = [...code.matchAll(/\bstripe\.((?:[a-z]\w*\.)+[a-z]\w*)\(/g)];
+    const calls = new Set(called.map(([, name]) => name));
+    const permissions = PERMISSIONS.flatMap(({ name, access, calls: needing }) =>
+      needing.map((call) => [call, `${name}: ${access}`]),
+    );
+    expect(new Set(permissions.map(([call]) => call))).toEqual(calls);
+    const documented = rowsOf('docs/stripe.md', 'call').map(([call = '', , permission]) => [
+      unquoted(call),
+      permission,
+    ]);
+    expect(documented.toSorted()).toEqual(permissions.toSorted());
+  });
+
+  test('docs/stripe.md lists exactly the events of a webhook endpoint', () => {
     const events = rowsOf('docs/stripe.md', 'event').map(([name = '', means]) => [
       unquoted(name),
       means,

@@ -50,7 +50,7 @@ export const PERMISSIONS: readonly Permission[] = [
   {
     name: 'Charges and Refunds',
     access: 'write',
-    calls: ['refunds.create', 'refunds.list'],
+    calls: ['refunds.create', 'refunds.list', 'refunds.retrieve'],
     proofs: [
       { call: 'refunds.list', read: (stripe, options) => stripe.refunds.list(ONE, options) },
       {
@@ -59,6 +59,31 @@ export const PERMISSIONS: readonly Permission[] = [
         read: (stripe, options) =>
           stripe.paymentIntents.list({ ...ONE, expand: ['data.latest_charge'] }, options),
       },
+    ],
+  },
+  {
+    name: 'Disputes',
+    access: 'read',
+    calls: ['disputes.list', 'disputes.retrieve'],
+    proofs: [
+      { call: 'disputes.list', read: (stripe, options) => stripe.disputes.list(ONE, options) },
+    ],
+  },
+  {
+    name: 'Radar',
+    access: 'read',
+    calls: [
+      'radar.earlyFraudWarnings.list',
+      'radar.earlyFraudWarnings.retrieve',
+      'reviews.list',
+      'reviews.retrieve',
+    ],
+    proofs: [
+      {
+        call: 'radar.earlyFraudWarnings.list',
+        read: (stripe, options) => stripe.radar.earlyFraudWarnings.list(ONE, options),
+      },
+      { call: 'reviews.list', read: (stripe, options) => stripe.reviews.list(ONE, options) },
     ],
   },
 ];
