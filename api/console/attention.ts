@@ -17,6 +17,7 @@ import {
   redrives,
   sampleLink,
 } from './causes.ts';
+import { orderTable } from './orders.ts';
 import type { ActionForm, ConsoleContext, ConsolePage, Html, Notice } from './page.ts';
 import { actionForm, hidden, lazyPart, money, outcome, show, table, time } from './parts.ts';
 
@@ -27,12 +28,13 @@ export const attentionPage: ConsolePage = {
   title: 'Attention',
   async view(c) {
     const { cause, after } = c.req.query();
-    const [first, groups, runs] = await Promise.all([
+    const [first, cases, groups, runs] = await Promise.all([
       cause === undefined ? waiting(c) : letters(c, cause, after),
+      cause === undefined ? openCases(c) : '',
       causes(c),
       redrives(c),
     ]);
-    return html`${lazyPart('redrives', 2, { content: runs })} ${first}
+    return html`${lazyPart('redrives', 2, { content: runs })} ${first} ${cases}
       <h2>What fails, by cause</h2>
       ${lazyPart('causes', 10, { content: groups })}`;
   },
@@ -56,6 +58,19 @@ async function waiting(c: ConsoleContext): Promise<Html> {
         letterTable(data, { what, known, more: more ? `Only the newest ${PAGE}.` : '' }),
       )}`;
   return html`${list(steps, 'Orders')} ${list(refunds, 'Refunds')}`;
+}
+
+/** Orders with an open dispute, fraud warning or review; what can be done is on their pages. */
+async function openCases(c: ConsoleContext): Promise<Html> {
+  const path = `/v1/orders?payment_case=open&limit=${PAGE}`;
+  const found = await callApi(c, { path, schema: orderListSchema });
+  return html`<h2>Disputes, fraud warnings and reviews</h2>
+    ${show(found, ({ data, has_more: more }) =>
+      data.length === 0
+        ? html`<p class="muted">None.</p>`
+        : html`${orderTable(data)}
+          ${more ? html`<p><a href="/console/orders?payment_case=open">All of them</a></p>` : ''}`,
+    )}`;
 }
 
 /** The open dead letters of one cause, one by one. */

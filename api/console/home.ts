@@ -1,6 +1,7 @@
 /** The start page: what needs somebody, what goes on, what was sold. Each part loads on its own. */
 import { html } from 'hono/html';
 import { z } from 'zod';
+import { metricValues } from '../operations/trends.ts';
 import { analyticsListSchema } from '../schemas/analytics.ts';
 import { deadLetterGroupListSchema, deadLetterListSchema } from '../schemas/dead-letters.ts';
 import { invariantListSchema } from '../schemas/invariants.ts';
@@ -12,7 +13,7 @@ import { apiPath, callApi } from './call-api.ts';
 import { chartAssets, charts } from './charts.ts';
 import { orderTable } from './orders.ts';
 import type { ConsoleContext, ConsolePage, Html } from './page.ts';
-import { lazyPart, money, show, table, time } from './parts.ts';
+import { lazyPart, money, show, table, time, words } from './parts.ts';
 
 /** The tiles change within seconds; the invariants read whole tables. */
 const REFRESH_SECONDS = 15;
@@ -22,6 +23,7 @@ const BEHIND_SECONDS = 60;
 /** In this order. */
 const TILES = {
   waiting,
+  cases,
   retrying,
   'dead-letters': deadLetters,
   discrepancies,
@@ -70,6 +72,20 @@ async function waiting(c: ConsoleContext): Promise<Html> {
       return tile({ value, label: 'wait for a person', href: '/attention', isBad: value > 0 });
     }),
   );
+}
+
+/** Disputes, fraud warnings and reviews that are open, of all processes. */
+async function cases(c: ConsoleContext): Promise<Html> {
+  const { registry } = c.var.watched.metrics;
+  const counted = await metricValues(registry, 'holdfast_payment_cases_open');
+  const value = counted.reduce((sum, each) => sum + each.value, 0);
+  const kinds = counted
+    .filter((each) => each.value > 0)
+    .map((each) => `${each.value} ${words(String(each.labels['kind']))}`);
+  const label = ['cases about payments', ...(kinds.length > 0 ? [kinds.join(', ')] : [])].join(
+    ': ',
+  );
+  return tile({ value, label, href: '/orders?payment_case=open', isBad: value > 0 });
 }
 
 async function retrying(c: ConsoleContext): Promise<Html> {

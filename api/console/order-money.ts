@@ -50,8 +50,9 @@ function paymentFacts(order: OrderView, payment: PaymentView): Html {
     ['Captured', payment.captured_minor],
     ['Refunded', payment.refunded_minor],
     ['Refunded as credit', payment.credited_minor],
+    ['Taken back by the bank', payment.disputed_minor],
   ];
-  const isOptional = (name: string): boolean => /credit/.test(name);
+  const isOptional = (name: string): boolean => /credit|bank/.test(name);
   return html`<dl class="facts">
     ${fact('Payment', badge(payment.status, 'quiet'))}
     ${amounts
@@ -103,7 +104,7 @@ function leftToRefund(
   payment: PaymentView,
 ): number {
   if (status.startsWith('cancel') || !PAID.includes(payment.status)) return 0;
-  const paid = payment.captured_minor + credit;
+  const paid = payment.captured_minor + credit - payment.disputed_minor;
   return refunds.filter(isStanding).reduce((left, each) => left - each.amount_minor, paid);
 }
 

@@ -52,7 +52,8 @@ export function troubleBox({ trouble }: OrderView): Html | string {
 }
 
 /** Events that say something went wrong. */
-const BAD = /declined|expired|cancelling|cancelled|failed|needs_attention|discrepancy_found/;
+const BAD =
+  /declined|expired|cancelling|cancelled|failed|needs_attention|discrepancy_found|disputed|fraud_warning|review_opened|held/;
 
 export function timelineList({ timeline, created_at }: OrderView): Html {
   const createdAt = Date.parse(created_at);

@@ -8,7 +8,7 @@ import { deadLetterListSchema, deadLetterSchema } from '../schemas/dead-letters.
 import { cancelSchema, orderViewSchema, type OrderView } from '../schemas/orders.ts';
 import { refundListSchema } from '../schemas/refunds.ts';
 import { apiPath, callApi, fetchApi } from './call-api.ts';
-import { paymentActionBox } from './order-cases.ts';
+import { casesBox, paymentActionBox } from './order-cases.ts';
 import { moneyBox, refundActions } from './order-money.ts';
 import { attentionBox, timelineList, troubleBox } from './order-progress.ts';
 import { customerBox, decisionsBox, linesTable, mailsBox, shipmentBox } from './order-record.ts';
@@ -76,7 +76,7 @@ function viewOf(order: OrderView, parts: OrderParts): View {
       </p>
       ${order.warnings.map(({ part, detail }) => html`<p class="box">${part}: ${detail}</p>`)}
       <section aria-label="Checkout">${sagaPicture(steps)}</section>
-      ${paymentActionBox(order)} ${attentionBox(order)} ${troubleBox(order)}
+      ${paymentActionBox(order)} ${attentionBox(order)} ${troubleBox(order)} ${casesBox(order)}
       <div class="columns">
         <section aria-labelledby="timeline">
           <h2 id="timeline">Timeline</h2>

@@ -14,8 +14,8 @@ export const ordersPage: ConsolePage = {
   path: '/orders',
   title: 'Orders',
   async view(c) {
-    const { q, status, retrying, starting_after } = c.req.query();
-    const query = { q, status, retrying, starting_after, limit: PAGE_SIZE };
+    const { q, status, retrying, payment_case, starting_after } = c.req.query();
+    const query = { q, status, retrying, payment_case, starting_after, limit: PAGE_SIZE };
     const [counts, found] = await Promise.all([
       callApi(c, { path: '/v1/orders/counts', schema: orderCountsSchema }),
       callApi(c, { path: apiPath('/v1/orders', query), schema: orderListSchema }),
@@ -36,7 +36,7 @@ function isCountedByDay(status: OrderStatus): boolean {
 }
 
 function filters(c: ConsoleContext, counts: Readonly<Record<string, number>>, retrying: number) {
-  const { status, retrying: isRetrying } = c.req.query();
+  const { status, retrying: isRetrying, payment_case: cases } = c.req.query();
   const link = (label: string, query: Parameters<typeof apiPath>[1], isCurrent: boolean) =>
     html`<a
       href="${apiPath('/console/orders', { q: c.req.query('q'), ...query })}"
@@ -46,8 +46,13 @@ function filters(c: ConsoleContext, counts: Readonly<Record<string, number>>, re
   const isShown = (each: OrderStatus) =>
     each === 'needs_attention' || each === status || (counts[each] ?? 0) > 0;
   return html`<nav class="filters" aria-label="Filter by status">
-      ${link('all', {}, status === undefined && isRetrying === undefined)}
+      ${link(
+        'all',
+        {},
+        [status, isRetrying, cases].every((each) => each === undefined),
+      )}
       ${link(`retrying ${retrying}`, { retrying: true }, isRetrying === 'true')}
+      ${link('open cases', { payment_case: 'open' }, cases === 'open')}
       ${STATUSES.filter(isShown).map((each) =>
         link(`${words(each)} ${counts[each] ?? 0}`, { status: each }, status === each),
       )}

@@ -121,6 +121,15 @@ function forwardMark(facts: Facts, row: SagaRow, ahead: number): Mark {
   const stuck = troubleOf(order, [row.step ?? '', CHECKOUT_STEP]);
   if (stuck !== null) return { ...mark, ...stuck };
   const requestedAt = row.step === 'shipOrder' ? at('order.shipment_requested') : null;
+  const heldAt = row.step === 'shipOrder' ? at('order.shipment_held') : null;
+  if (requestedAt === null && heldAt !== null) {
+    return {
+      ...mark,
+      state: 'waiting',
+      afterMs: heldAt,
+      waitsFor: 'the cases of the payment to close',
+    };
+  }
   if (requestedAt === null) return { ...mark, state: 'running' };
   return { ...mark, state: 'waiting', afterMs: requestedAt, waitsFor: "the warehouse's callback" };
 }

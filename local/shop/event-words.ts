@@ -17,6 +17,7 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.expired': ['Expired; the units are free again', 'failed'],
   'order.reserved': ['The warehouse has set the goods aside', 'done'],
   'order.paid': ['The money is captured', 'done'],
+  'order.shipment_held': ['The shipment is held until the payment is cleared', 'waits'],
   'order.shipment_requested': ['The warehouse is asked to ship; its answer comes later', 'waits'],
   'order.shipped': ['Shipped', 'done'],
   'order.delivered': ['Delivered', 'done'],

@@ -146,6 +146,17 @@ describe('an order that goes forward', () => {
     });
   });
 
+  test('a shipment that is held waits for the cases of the payment, and is requested afterwards', () => {
+    const held = [...TO_PAID, 'order.shipment_held'] as const;
+    expect(stepOf(order(held, { status: 'paid' }), 'Ship')).toMatchObject({
+      state: 'waiting',
+      afterMs: 40,
+      waitsFor: 'the cases of the payment to close',
+    });
+    const requested = order([...held, 'order.shipment_requested'], { status: 'paid' });
+    expect(stepOf(requested, 'Ship')?.waitsFor).toBe("the warehouse's callback");
+  });
+
   test('a step that is retried shows its tries, its last error and its next try', () => {
     const source = order(['order.created', 'order.placed'], { trouble: retried('reserveStock') });
     expect(stepOf(source, 'Reserve')).toMatchObject({
@@ -376,6 +387,8 @@ describe('an order that never became a checkout', () => {
       currency: 'EUR',
       decline_code: null,
       action_expires_at: new Date(CREATED + 900_000).toISOString(),
+      disputed_minor: 0,
+      cases: [],
     } as const;
     const waiting = order(events, { status: 'pending', payment });
     expect(stepOf(waiting, 'Authorize')).toMatchObject({
