@@ -45,6 +45,7 @@ function paymentFacts(order: OrderView, payment: PaymentView): Html {
   const { currency } = payment;
   const isOpen = payment.status === 'authorizing' || payment.status === 'requires_action';
   const amounts: readonly (readonly [string, number])[] = [
+    ['To pay for what is sent', order.due_minor === order.total_minor ? 0 : order.due_minor],
     ['Store credit', order.credit_minor],
     [isOpen ? 'To authorize' : 'Authorized', payment.amount_minor],
     ['Captured', payment.captured_minor],
@@ -52,7 +53,7 @@ function paymentFacts(order: OrderView, payment: PaymentView): Html {
     ['Refunded as credit', payment.credited_minor],
     ['Taken back by the bank', payment.disputed_minor],
   ];
-  const isOptional = (name: string): boolean => /credit|bank/.test(name);
+  const isOptional = (name: string): boolean => /credit|bank|sent/.test(name);
   return html`<dl class="facts">
     ${fact('Payment', badge(payment.status, 'quiet'))}
     ${amounts
@@ -98,13 +99,13 @@ function followUp({ status }: RefundBody): Html | string {
   return text === undefined ? '' : html`<br /><small>${text}</small>`;
 }
 
-/** What the customer has paid, by card and by credit, less what refunds return. */
+/** What the customer has paid, by card and by credit, less what refunds and banks return. */
 function leftToRefund(
-  { status, credit_minor: credit, refunds }: OrderView,
+  { status, due_minor: due, refunds }: OrderView,
   payment: PaymentView,
 ): number {
   if (status.startsWith('cancel') || !PAID.includes(payment.status)) return 0;
-  const paid = payment.captured_minor + credit - payment.disputed_minor;
+  const paid = due - payment.disputed_minor;
   return refunds.filter(isStanding).reduce((left, each) => left - each.amount_minor, paid);
 }
 
@@ -116,9 +117,9 @@ function isStanding({ status }: { readonly status: string }): boolean {
 function linesForm({ lines, refunds, status }: OrderView): Html {
   const isShipped = status === 'shipped' || status === 'delivered';
   const returned = refunds.filter(isStanding).flatMap((refund) => refund.lines);
-  const rows = lines.flatMap(({ sku, name, quantity }, at) => {
+  const rows = lines.flatMap(({ sku, name, quantity, reserved_quantity: reserved }, at) => {
     const units = returned.filter((line) => line.sku === sku);
-    const left = units.reduce((sum, line) => sum - line.quantity, quantity);
+    const left = units.reduce((sum, line) => sum - line.quantity, reserved ?? quantity);
     if (left < 1) return [];
     return [
       [

@@ -1,5 +1,6 @@
 /** How an order got on: the decisions it waits for, the steps that are retried, its timeline. */
 import { html } from 'hono/html';
+import { z } from 'zod';
 import { stepTitle } from '../../domain/checkout-steps.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { Html } from './page.ts';
@@ -55,7 +56,7 @@ export function troubleBox({ trouble }: OrderView): Html | string {
 const BAD =
   /declined|expired|cancelling|cancelled|failed|needs_attention|discrepancy_found|disputed|fraud_warning|review_opened|held/;
 
-export function timelineList({ timeline, created_at }: OrderView): Html {
+export function timelineList({ timeline, created_at, currency }: OrderView): Html {
   const createdAt = Date.parse(created_at);
   return html`<ol class="timeline">
     ${timeline.map(
@@ -64,7 +65,9 @@ export function timelineList({ timeline, created_at }: OrderView): Html {
           <time datetime="${at}" title="${at}">+${elapsed(Date.parse(at) - createdAt)}</time>
           <div>
             <strong>${titleOf(type, data)}</strong>
-            <small>${Object.entries(data).map(([name, value]) => fact(name, value, data))}</small>
+            <small
+              >${Object.entries(data).map(([name, value]) => fact(name, value, { currency, ...data }))}</small
+            >
           </div>
         </li>`,
     )}
@@ -83,11 +86,25 @@ function fact(name: string, value: unknown, { currency }: Data): Html | string {
   if (typeof value === 'number' && name.endsWith('_minor')) {
     return html`<span>${words(name.slice(0, -6))}: ${money(value, String(currency))}</span> `;
   }
-  const texts = (Array.isArray(value) ? value : [value]).map((each) => stepTitle(String(each)));
+  const texts = (Array.isArray(value) ? value : [value]).map(textOf);
   const text = texts
     .map((each) => (/^[a-z]+(?:_[a-z]+)+$/.test(each) ? words(each) : each))
     .join(', ');
   return html`<span>${words(name)}: ${text}</span> `;
 }
+
+/** Of a line what is sent of it, of anything else its words. */
+function textOf(value: unknown): string {
+  const line = lineSchema.safeParse(value);
+  if (!line.success) return stepTitle(String(value));
+  const { sku, quantity, reserved_quantity: reserved } = line.data;
+  return `${reserved} of ${quantity} × ${sku}`;
+}
+
+const lineSchema = z.object({
+  sku: z.string(),
+  quantity: z.number(),
+  reserved_quantity: z.number(),
+});
 
 type Data = Readonly<Record<string, unknown>>;

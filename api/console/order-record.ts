@@ -22,8 +22,9 @@ export function customerBox({ customer, shipping_address: to }: OrderView): Html
 
 export function linesTable(order: OrderView): Html {
   const { lines, adjustments, currency, total_minor: total } = order;
-  const rows = lines.map(({ sku, name, quantity, unit_price_minor: price }) => [
-    html`${quantity} × ${name} <small class="muted">${sku}</small>`,
+  const rows = lines.map(({ sku, name, quantity, unit_price_minor: price, ...line }) => [
+    html`${quantity} × ${name}
+      <small class="muted">${sku}</small> ${sentOf(quantity, line.reserved_quantity)}`,
     money(quantity * price, currency),
   ]);
   const others = adjustments.map(({ kind, label, amount_minor: minor }) => [
@@ -39,6 +40,12 @@ export function linesTable(order: OrderView): Html {
       empty: '',
     }),
   );
+}
+
+/** What the warehouse has of a line; nothing when it has all. */
+function sentOf(quantity: number, reserved: number | null): Html | string {
+  if (reserved === null || reserved === quantity) return '';
+  return badge(reserved === 0 ? 'not there, not sent' : `only ${reserved} there`, 'busy');
 }
 
 export function shipmentBox({ shipment }: OrderView): Html {

@@ -45,6 +45,8 @@ const orderSchema = z.object({
   status: z.string(),
   currency: z.string(),
   total_minor: z.number(),
+  /** What is paid: less than the total where less is sent. */
+  due_minor: z.number(),
   lines: z.array(
     z.object({
       sku: z.string(),
@@ -52,19 +54,17 @@ const orderSchema = z.object({
       quantity: z.number(),
       unit_price_minor: z.number(),
       /** Fewer than ordered: the warehouse has no more. Null: all. */
-      reserved_quantity: z.number().nullish(),
+      reserved_quantity: z.number().nullable(),
     }),
   ),
   adjustments: z.array(adjustmentSchema),
   payment: z
     .object({
       status: z.string(),
-      captured_minor: z.number(),
       /** Until when the shopper can confirm it at the bank. */
-      action_expires_at: z.string().nullish(),
+      action_expires_at: z.string().nullable(),
     })
     .nullable(),
-  credit_minor: z.number(),
   refunds: z.array(z.object({ id: z.string(), status: z.string(), amount_minor: z.number() })),
   customer: z.object({ name: z.string(), email: z.string() }),
   created_at: z.string(),

@@ -38,13 +38,13 @@ function sentInWords(sent: number): string {
 }
 
 /** Empty unless less is sent than was ordered. */
-function partialPart({ lines, payment, currency }: Order): Html {
+function partialPart({ lines, due_minor: amountMinor, currency }: Order): Html {
   const ordered = lines.reduce((sum, { quantity }) => sum + quantity, 0);
   const sent = lines.reduce((sum, line) => sum + sentOf(line), 0);
   if (sent === ordered) return html``;
-  const paid = payment?.captured_minor ?? 0;
-  const price = paid > 0 && html`; you pay ${formatMoney({ amountMinor: paid, currency })}`;
-  return html`<p class="notice">${sent} of ${ordered} items are sent${price}.</p>`;
+  return html`<p class="notice">
+    ${sent} of ${ordered} items are sent; you pay ${formatMoney({ amountMinor, currency })}.
+  </p>`;
 }
 
 const REFUNDS: Readonly<Record<string, string>> = {

@@ -379,7 +379,7 @@ describe('an order that never became a checkout', () => {
   test('a payment that the shopper has to confirm waits for them, and is voided when they do not', () => {
     const events = ['order.created', 'order.payment_action_required'] as const;
     const payment = {
-      status: 'requires_action',
+      status: 'requires_action' as const,
       amount_minor: 100,
       captured_minor: 0,
       refunded_minor: 0,
@@ -389,7 +389,7 @@ describe('an order that never became a checkout', () => {
       action_expires_at: new Date(CREATED + 900_000).toISOString(),
       disputed_minor: 0,
       cases: [],
-    } as const;
+    };
     const waiting = order(events, { status: 'pending', payment });
     expect(stepOf(waiting, 'Authorize')).toMatchObject({
       state: 'waiting',
