@@ -68,7 +68,7 @@ describe('commands', () => {
   test('every path of the sandbox in a command is one that it serves', () => {
     const providers = PROVIDERS.join('|');
     const served = new RegExp(
-      `^/(faults(/\\w+/\\w+)?|inbox|clock|shop|ledger(/(${providers}))?)?$`,
+      `^/(faults(/\\w+/\\w+)?|inbox|clock|shop|payments/intents/|ledger(/(${providers}))?)?$`,
     );
     const paths = SHELL.flatMap(({ text }) =>
       [...text.matchAll(/\$SANDBOX(\/[\w/-]*)?/g)].map(([, path = '']) => path),

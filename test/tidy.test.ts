@@ -12,7 +12,7 @@ import { makeDir } from './support/run-files.ts';
 const SKIPPED = new Set(['node_modules', '.git', '.holdfast', 'dist', 'generated', 'histories']);
 /** Modules that are commands: importing one runs it. */
 const ENTRIES =
-  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|build|control|reset|generate|reaper|keys|migrate)\.ts|local\/sandbox\/main\.ts|tools\/(demo|bench)\/.*|tools\/chaos\/(chaos|stack-process)\.ts|tools\/(audit|contract|failpoints|persons)\/main\.ts|test\/.*|.*\.d\.ts)$/;
+  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|build|control|reset|generate|reaper|keys|migrate)\.ts|local\/sandbox\/main\.ts|tools\/(demo|bench)\/.*|tools\/chaos\/(chaos|stack-process)\.ts|tools\/(audit|contract|doctor|failpoints|persons)\/main\.ts|test\/.*|.*\.d\.ts)$/;
 /** A test, or one of many, up to the literal of its title. */
 const TITLE =
   /(?<![.\w])(?:(?:test|it)(?:\.(?:each|for|skipIf|runIf)\b[\s\S]*?\))?\(\s*)(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;
