@@ -73,6 +73,22 @@ describe.skipIf(noBrowser)(
       await expectClean();
     });
 
+    test('a shopper whose bank asks confirms on its page, and comes back to the placed order', async () => {
+      const { page, expectClean } = await visit();
+      await toCheckout(page);
+      await page.getByLabel('Bank asks you to confirm').check();
+      await buyButton(page).click();
+      await page.getByRole('button', { name: 'Go to your bank' }).click();
+      await page.getByRole('heading', { name: 'Confirm the payment' }).waitFor();
+      await expectClean();
+      await page.setViewportSize(PHONE.viewport);
+      expect(await overflow(page)).toBe(0);
+      await page.getByRole('button', { name: 'Complete authentication' }).press('Enter');
+      await page.getByText('Thank you! It is confirmed, and your order is placed').waitFor();
+      await page.locator('#status').getByText('shipped').waitFor();
+      await expectClean();
+    });
+
     test('Buy that is pressed twice at once gives one order', async () => {
       const before = await system.db.order.count();
       const { page, expectClean } = await visit();
@@ -89,7 +105,7 @@ describe.skipIf(noBrowser)(
       const { page } = await visit();
       await page.getByRole('button', { name: 'Add White mug to the basket' }).press('Enter');
       await page.getByRole('button', { name: 'Check out' }).press('Enter');
-      await page.getByLabel('Declined pm_card').press('ArrowUp');
+      await page.getByRole('radio', { name: /^Declined/ }).press('ArrowUp');
       await buyButton(page).press('Enter');
       await page.getByRole('heading', { name: 'Thank you! Your order is placed' }).waitFor();
       expect(new URL(page.url()).pathname).toMatch(/^\/shop\/orders\/ord_/);
