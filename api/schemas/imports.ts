@@ -7,6 +7,7 @@ export const importQuery = z.object({
     example: 'products',
     description: Object.entries(IMPORT_COLUMNS)
       .map(([type, columns]) => `\`${type}\`: the columns ${columns.join(', ')}.`)
+      .concat('Prices in other currencies are columns such as price_minor_USD.')
       .join(' '),
   }),
   dry_run: z.enum(['true', 'false']).default('false').openapi({
