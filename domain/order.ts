@@ -2,7 +2,7 @@
  * The order: statuses, the transition table, and its types. Order, payment and shipment each have a
  * status of their own.
  */
-import type { CustomerId, OrderId, PaymentId, ShipmentId } from './ids.ts';
+import type { CustomerId, OrderId, PaymentId } from './ids.ts';
 import type { Language } from './language.ts';
 
 export const ORDER_STATUSES = [
@@ -30,7 +30,6 @@ export type PaymentStatus =
   | 'partially_refunded'
   | 'voided'
   | 'refunded';
-export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
 /** Of one order line's units: `held` until the warehouse has `reserved` them. */
 export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
 
@@ -231,20 +230,6 @@ export interface Payment {
   readonly capturedManually: boolean;
   /** About the start of the authorization. */
   readonly createdAt: string;
-}
-
-/** The carrier of an order that an operator shipped without the warehouse. */
-export const MANUAL_CARRIER = 'arranged manually';
-
-export interface Shipment {
-  readonly id: ShipmentId;
-  readonly orderId: OrderId;
-  readonly status: ShipmentStatus;
-  readonly correlationId: string;
-  readonly carrier: string | null;
-  readonly trackingNumber: string | null;
-  readonly requestedAt: string;
-  readonly answeredAt: string | null;
 }
 
 /** An event of an order. `seq` is gap-free per order. */

@@ -1,13 +1,15 @@
 /** Shipping as request-reply: request, look up, cancel. The answer comes by callback, as a signal. */
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
-import { recordShipmentHeld } from '../../prisma/orders/shipment-hold.ts';
+import {
+  recordShipmentHeld,
+  recordShipmentRequested,
+  type HoldingCase,
+} from '../../prisma/orders/request-shipment.ts';
 import {
   recordShipmentAccepted,
   recordShipmentEnded,
-  recordShipmentRequested,
   recordShipped,
-  type HoldingCase,
 } from '../../prisma/orders/record-shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';

@@ -5,7 +5,8 @@
  */
 import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
-import type { Order, OrderStatus, Shipment } from '../../domain/order.ts';
+import type { Order, OrderStatus } from '../../domain/order.ts';
+import type { Shipment } from '../../domain/shipment.ts';
 import type { ShipmentState, WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';

@@ -7,7 +7,7 @@ import type { PaymentAction } from '../../gateways/payments.ts';
 import type { Unavailable } from '../../gateways/resilience/outcome.ts';
 import type { StoredResponse } from '../../prisma/access/idempotency.ts';
 import type { SettledResponses } from '../../services/end-unpaid.ts';
-import type { PaymentActionBody } from '../schemas/orders.ts';
+import type { PaymentActionBody } from '../schemas/payments.ts';
 import { problemBody, type Problem } from '../http/problems.ts';
 import { placedOrderBody } from './representations.ts';
 

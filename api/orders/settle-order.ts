@@ -24,7 +24,7 @@ import type { SettleAndStartDeps } from '../../services/settle-action.ts';
 import type { PlaceOrderRequest } from './order-draft.ts';
 import { inFlight } from '../http/idempotent.ts';
 import type { Problem } from '../http/problems.ts';
-import type { PaymentActionBody } from '../schemas/orders.ts';
+import type { PaymentActionBody } from '../schemas/payments.ts';
 import {
   orderExpired,
   orderExpiring,

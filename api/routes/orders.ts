@@ -17,10 +17,10 @@ import {
   cancelBody,
   cancelSchema,
   orderParam,
-  paymentActionSchema,
   placedOrderSchema,
   placeOrderBody,
 } from '../schemas/orders.ts';
+import { paymentActionSchema } from '../schemas/payments.ts';
 import { preferInspectable, responseHeaders } from '../schemas/conditions.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';

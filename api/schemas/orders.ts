@@ -6,8 +6,8 @@ import { REFUND_CAUSES, REFUND_STATUSES } from '../../domain/refund.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { adjustments, adjustmentSchema } from './adjustments.ts';
 import { attentionSchema, troubleSchema } from './attention.ts';
-import { caseSchema } from './cases.ts';
 import { currency, listOf, sku, text } from './common.ts';
+import { paymentSchema, paymentViewSchema } from './payments.ts';
 import { customer, language, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
@@ -93,39 +93,6 @@ export type PlaceOrderBody = z.output<typeof placeOrderBody>;
 
 const minor = z.number().int();
 
-const paymentSchema = z
-  .object({
-    status: z.enum([
-      'authorizing',
-      'requires_action',
-      'declined',
-      'authorized',
-      'captured',
-      'partially_refunded',
-      'voided',
-      'refunded',
-    ]),
-    amount_minor: minor.openapi({
-      description:
-        "The card's part of the total, as it is authorized. 0: no payment provider is called.",
-    }),
-    captured_minor: minor.openapi({
-      description:
-        'Less than was authorized when not all of the order is sent: the rest is released.',
-    }),
-    refunded_minor: minor.openapi({ description: 'Refunded to the card.' }),
-    credited_minor: minor.openapi({
-      description: 'Refunded to store credit. Not what an order that ended unpaid gives back.',
-    }),
-    currency: z.string(),
-    decline_code: z.string().nullable(),
-    action_expires_at: z.iso.datetime().nullable().openapi({
-      description:
-        'Of the status `requires_action`: until when the shopper can confirm the payment. Else null.',
-    }),
-  })
-  .openapi('Payment');
-
 export const orderSchema = z
   .object({
     id: z.string().openapi({ example: ORDER_ID }),
@@ -186,28 +153,6 @@ export const placedOrderSchema = orderSchema
   .extend({ payment: paymentSchema })
   .openapi('PlacedOrder');
 export type PlacedOrderBody = z.output<typeof placedOrderSchema>;
-
-/** The answer while the shopper has to confirm the payment, such as with 3-D Secure. */
-export const paymentActionSchema = z
-  .object({
-    object: z.literal('payment_action'),
-    code: z.literal('payment_action_required'),
-    order_id: z.string().openapi({ example: ORDER_ID }),
-    client_secret: z.string().openapi({
-      description:
-        "For the provider's script in the shopper's browser, and for nobody else: never log or store it.",
-    }),
-    next_action: z.record(z.string(), z.unknown()).openapi({
-      description: "What the shopper has to do, in the provider's own form.",
-    }),
-    expires_at: z.iso.datetime().openapi({
-      description: 'Until then the units are held. Not confirmed by then, the order expires.',
-    }),
-    total_minor: minor,
-    currency: z.string(),
-  })
-  .openapi('PaymentAction');
-export type PaymentActionBody = z.output<typeof paymentActionSchema>;
 
 export const timelineEntrySchema = z
   .object({
@@ -271,17 +216,6 @@ export const refundEntrySchema = z
   })
   .openapi('RefundEntry');
 export type RefundEntryBody = z.output<typeof refundEntrySchema>;
-
-const paymentViewSchema = paymentSchema
-  .extend({
-    disputed_minor: minor.openapi({
-      description: 'What banks have taken back in disputes that are open or lost.',
-    }),
-    cases: z.array(caseSchema).openapi({
-      description: 'Disputes, fraud warnings and reviews. Empty for storefront keys.',
-    }),
-  })
-  .openapi('PaymentView');
 
 export const orderViewSchema = orderSchema
   .extend({

@@ -9,8 +9,8 @@ import {
   type OrderEvent,
   type OrderLine,
   type Payment,
-  type Shipment,
 } from '../../domain/order.ts';
+import type { Shipment } from '../../domain/shipment.ts';
 import type { Prisma } from '../generated/client.ts';
 import { readAddress, readObject, uncheckedColumn } from './columns.ts';
 

@@ -1,6 +1,6 @@
 /** Our records of payments and shipments, as a reconciliation compares them with the providers'. Raw: aggregates. */
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import { MANUAL_CARRIER } from '../../domain/order.ts';
+import { MANUAL_CARRIER } from '../../domain/shipment.ts';
 import type { OurShipment, OurPayment } from '../../domain/reconciliation.ts';
 import type { Database } from '../client/client.ts';
 import { idAfter, idBefore } from '../client/ids.ts';

@@ -7,8 +7,8 @@ import {
   type Order,
   type OrderEvent,
   type OrderStatus,
-  type Shipment,
 } from '../../domain/order.ts';
+import type { Shipment } from '../../domain/shipment.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
 

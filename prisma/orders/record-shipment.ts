@@ -9,10 +9,8 @@ import {
   type Notification,
   type OrderId,
 } from '../../domain/ids.ts';
-import type { CancelReason, ShippingAddress } from '../../domain/order.ts';
-import type { CaseKind } from '../../domain/payment-case.ts';
+import type { CancelReason } from '../../domain/order.ts';
 import { trackingTerm } from '../../domain/search-terms.ts';
-import { holdingCases } from './shipment-hold.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   orderTransaction,
@@ -22,10 +20,8 @@ import {
 } from './transition.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { newId } from '../client/ids.ts';
 import { giveBackCredit } from '../credit/ledger.ts';
-import { heldStockShipped, releaseHold, type StockRequest } from '../catalog/stock.ts';
-import { readAddress } from '../client/columns.ts';
+import { heldStockShipped, releaseHold } from '../catalog/stock.ts';
 
 /** Order `reserved`: the warehouse has the lines. */
 export async function recordReserved(db: Database, orderId: OrderId): Promise<TransitionOutcome> {
@@ -45,74 +41,6 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
       await transitionOrder(tx, { orderId, type: 'order.stock_released' });
     }
   });
-}
-
-/** What the warehouse is to send, and where to. */
-export interface ShipmentRequest {
-  /** The order is being cancelled, at whatever stage: nothing was recorded. */
-  readonly isCancelled: boolean;
-  /** The cases that hold the shipment: nothing was recorded. */
-  readonly heldFor: readonly HoldingCase[];
-  readonly lines: readonly StockRequest[];
-  readonly recipient: { readonly name: string; readonly address: ShippingAddress };
-}
-
-/** A case of the payment that speaks against shipping. */
-export interface HoldingCase {
-  readonly kind: CaseKind;
-  readonly id: string;
-  /** It may still be closed in favor of the shipment. */
-  readonly isOpen: boolean;
-}
-
-/**
- * Records the shipping request, before the warehouse is called; null when no such order exists. The
- * order's row lock keeps a cancel out; no event is written, so the lock of `orderTransaction` is not
- * needed. A conflict is an update, because only that returns the row of a concurrent attempt: the
- * statement's own snapshot does not have it. An order that is being cancelled has no row in `asked`.
- */
-export async function recordShipmentRequested(
-  db: Database,
-  orderId: OrderId,
-  policy: { readonly isHeld: boolean } = { isHeld: true },
-): Promise<ShipmentRequest | null> {
-  const rows = await db.$queryRaw<ToShip[]>`
-    WITH holding AS MATERIALIZED (${policy.isHeld ? holdingCases(orderId) : NO_CASES}),
-    kept AS (
-      SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL
-        AND NOT EXISTS (SELECT FROM holding) FOR NO KEY UPDATE),
-    asked AS (
-      INSERT INTO shipments (id, order_id, correlation_id, status)
-      SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
-      ON CONFLICT (order_id) DO UPDATE SET order_id = EXCLUDED.order_id RETURNING status)
-    SELECT customer_name AS name, shipping_address AS address, (
-      SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', COALESCE(reserved_quantity, quantity))
-        ORDER BY position)
-      FROM order_lines WHERE order_id = orders.id AND reserved_quantity IS DISTINCT FROM 0) AS lines,
-      COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'id', id, 'isOpen', is_open)
-        ORDER BY id) FROM holding WHERE cancel_reason IS NULL), '[]') AS "heldFor",
-      NOT EXISTS (SELECT FROM asked WHERE status <> 'cancelled') AND NOT EXISTS (
-        SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "isCancelled"
-    FROM orders WHERE id = ${orderId}`;
-  const [order] = rows;
-  if (!order) return null;
-  const { isCancelled, heldFor, lines } = order;
-  return {
-    isCancelled,
-    heldFor,
-    lines,
-    recipient: { name: order.name, address: readAddress(order.address) },
-  };
-}
-
-const NO_CASES = Prisma.sql`SELECT NULL AS id, NULL AS kind, NULL::boolean AS is_open WHERE false`;
-
-interface ToShip {
-  readonly isCancelled: boolean;
-  readonly heldFor: readonly HoldingCase[];
-  readonly name: string;
-  readonly address: Prisma.JsonValue;
-  readonly lines: readonly StockRequest[];
 }
 
 /** The warehouse accepted the request; its answer follows by callback. */

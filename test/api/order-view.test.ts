@@ -8,9 +8,9 @@ import { ORDER_STATUSES } from '../../domain/order.ts';
 import {
   recordReserved,
   recordShipmentAccepted,
-  recordShipmentRequested,
   recordShipped,
 } from '../../prisma/orders/record-shipment.ts';
+import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import { transitionOrder } from '../../prisma/orders/transition.ts';
 import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
 import { eventually } from '../support/eventually.ts';

@@ -4,6 +4,7 @@ import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import * as fulfilment from '../../prisma/orders/record-shipment.ts';
+import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import {
   findPayment,
   recordCaptured,
@@ -239,7 +240,7 @@ async function ship(orderId: OrderId, { asked = true, reserved = true } = {}): P
   recordAt('payments', { key, operation: 'capture', order_id: orderId, amount_minor, currency });
   await recordCaptured(shop.db, payment);
   if (asked) recordAt('warehouse', { key: `${orderId}/s`, operation: 'ship', order_id: orderId });
-  await fulfilment.recordShipmentRequested(shop.db, orderId);
+  await recordShipmentRequested(shop.db, orderId);
   await fulfilment.recordShipped(shop.db, orderId, { carrier: 'c', trackingNumber: 't' });
 }
 

@@ -1,13 +1,8 @@
 /** A database with an order of every scenario, as the service itself writes them: nothing in it is wrong. */
 import type { CustomerId, OrderId } from '../../domain/ids.ts';
-import {
-  MANUAL_CARRIER,
-  type CancelReason,
-  type Fulfillment,
-  type Order,
-  type OrderStatus,
-} from '../../domain/order.ts';
+import type { CancelReason, Fulfillment, Order, OrderStatus } from '../../domain/order.ts';
 import { reduceOrder } from '../../domain/partial-order.ts';
+import { MANUAL_CARRIER } from '../../domain/shipment.ts';
 import type { RefundTarget } from '../../domain/refund.ts';
 import { uncheckedColumn } from '../../prisma/client/columns.ts';
 import { grantCredit } from '../../prisma/credit/grant.ts';
@@ -21,6 +16,7 @@ import { LOG_START } from '../../prisma/events/event-log.ts';
 import { recordPartReserved } from '../../prisma/orders/record-part.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import * as steps from '../../prisma/orders/record-shipment.ts';
+import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
 import { recordAction } from '../../prisma/access/operator-actions.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
@@ -117,7 +113,7 @@ async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
     wasAuthorized: true,
   });
   const paid = await to('paid');
-  await steps.recordShipmentRequested(db, paid.id);
+  await recordShipmentRequested(db, paid.id);
   await steps.recordShipmentAccepted(db, paid.id);
   const cancelling = await to('reserved');
   await startCancelling(shop, cancelling, 'requested_by_customer');
@@ -183,7 +179,7 @@ async function advanced(
 
 async function shipped(shop: SeededDatabase): Promise<OrderId> {
   const { id } = await advanced(shop, 'paid');
-  await steps.recordShipmentRequested(shop.db, id);
+  await recordShipmentRequested(shop.db, id);
   const parcel = { carrier: 'Sandbox Parcel', trackingNumber: 'SP1' };
   const message = { source: 'warehouse', id: 'msg_1', type: 'shipment.shipped' } as const;
   await storeMessage(shop.db, { ...message, orderId: id, payload: {} });
@@ -230,7 +226,7 @@ async function cancelledBeforeCapture(shop: SeededDatabase): Promise<OrderId> {
 
 async function cancelledAfterCapture(shop: SeededDatabase, parcel: 'cancelled' | 'refused') {
   const order = await advanced(shop, 'paid');
-  await steps.recordShipmentRequested(shop.db, order.id);
+  await recordShipmentRequested(shop.db, order.id);
   await startCancelling(shop, order, 'shipping_refused');
   await steps.recordShipmentEnded(shop.db, order.id, parcel);
   const refund = await openRemainingRefund(shop.db, await paymentOf(shop, order.id));

@@ -6,7 +6,8 @@ import type {
   OrderStatus,
   PaymentStatus,
 } from '../../domain/order.ts';
-import type { ReservationStatus, ShipmentStatus } from '../../domain/order.ts';
+import type { ReservationStatus } from '../../domain/order.ts';
+import type { ShipmentStatus } from '../../domain/shipment.ts';
 import type { DiscrepancyKind } from '../../domain/reconciliation.ts';
 import type { RefundCause, RefundStatus } from '../../domain/refund.ts';
 import type { WebhookAttempt, WebhookEndpoint } from '../../domain/webhook.ts';

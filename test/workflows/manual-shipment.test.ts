@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { MANUAL_CARRIER } from '../../domain/order.ts';
+import { MANUAL_CARRIER } from '../../domain/shipment.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';

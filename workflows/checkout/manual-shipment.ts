@@ -4,7 +4,7 @@
  */
 import { TemporalFailure } from '@temporalio/workflow';
 import type { CompensationName } from '../../domain/checkout-steps.ts';
-import { MANUAL_CARRIER } from '../../domain/order.ts';
+import { MANUAL_CARRIER } from '../../domain/shipment.ts';
 import { steps } from '../steps.ts';
 import type { CheckoutRun, Parcel } from './state.ts';
 

@@ -18,6 +18,7 @@ import type { RequestShipmentOutcome, ShipmentAnswer, ShipmentLookup } from '../
 import { patienceWith } from '../failure-type.ts';
 import { onBareSignal, onSignal } from '../inputs.ts';
 import { shipmentAnswered } from './inputs.ts';
+import { summary } from '../limits.ts';
 import { steps } from '../steps.ts';
 import {
   lookUpShipmentSignal,
@@ -53,13 +54,12 @@ interface ShippingOptions {
   readonly onHeld: (held: Held | null) => void;
 }
 
-export type Held = Extract<RequestShipmentOutcome, { kind: 'held' }>;
+type Held = Extract<RequestShipmentOutcome, { kind: 'held' }>;
 
 export function createShipping(orderId: OrderId, options: ShippingOptions): Shipping {
-  let { requested } = options;
+  const requests = createRequests(orderId, options);
   let answer: ShipmentAnswer | undefined;
   let isReportUnclear = false;
-  let isReleased = false;
 
   onSignal(shipmentAnsweredSignal, shipmentAnswered, {
     description:
@@ -75,6 +75,40 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
       isReportUnclear = true;
     },
   });
+  return {
+    isRequested: () => requests.isRequested(),
+    async ship() {
+      let request = await requests.send();
+      let mustSettle = false;
+      const deadlineMs = Date.now() + retryBudgetMs('shipOrder');
+      for (let intervalMs = FIRST_INTERVAL_MS; Date.now() < deadlineMs;) {
+        if (request.kind === 'refused') return request;
+        if (intervalMs === FIRST_INTERVAL_MS) options.onAccepted();
+        const waitMs = Math.min(intervalMs, deadlineMs - Date.now());
+        const isReported = (): boolean => answer !== undefined || isReportUnclear;
+        await condition(isReported, waitMs, { summary: 'Wait for the warehouse' });
+        if (answer) return answer;
+        if (intervalMs === FIRST_INTERVAL_MS) options.onWait();
+        mustSettle ||= isReportUnclear;
+        isReportUnclear = false;
+        const found = await lookUp(orderId);
+        if (found !== null && found.kind !== 'pending' && found.kind !== 'absent') return found;
+        if (found !== null && mustSettle) throw reportNotUnderstood();
+        if (found?.kind === 'absent') request = await requests.send();
+        intervalMs = Math.min(intervalMs * 2, MAX_INTERVAL_MS);
+      }
+      throw ApplicationFailure.nonRetryable(
+        'the warehouse did not answer the shipping request',
+        'provider_unknown_outcome' satisfies FailureType,
+      );
+    },
+  };
+}
+
+/** The shipping requests of an order, which wait while a case of the payment holds the shipment. */
+function createRequests(orderId: OrderId, options: ShippingOptions) {
+  let { requested } = options;
+  let isReleased = false;
 
   onBareSignal(shipmentReleasedSignal, {
     description: 'No case of the payment is open any more: a held shipment is requested.',
@@ -83,49 +117,23 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
     },
   });
 
-  /** Requests the shipment, once nothing holds it. Throws when a person has to decide about the hold. */
-  async function request(): Promise<Exclude<RequestShipmentOutcome, Held>> {
-    for (;;) {
-      requested = true;
-      isReleased = false;
-      const outcome = await steps.requestShipment({ orderId });
-      if (outcome.kind !== 'held') return outcome;
-      requested = options.requested;
-      const waitMs = Date.parse(outcome.until) - Date.now();
-      if (waitMs <= 0) throw shipmentHeld(outcome);
-      options.onHeld(outcome);
-      const summary = `Held: ${outcome.cases.join(', ')}`;
-      await condition(() => isReleased, waitMs, { summary });
-      options.onHeld(null);
-    }
-  }
-
   return {
     isRequested: () => requested,
-    async ship() {
-      let requestedNow = await request();
-      let mustSettle = false;
-      const deadlineMs = Date.now() + retryBudgetMs('shipOrder');
-      for (let intervalMs = FIRST_INTERVAL_MS; Date.now() < deadlineMs;) {
-        if (requestedNow.kind === 'refused') return requestedNow;
-        if (intervalMs === FIRST_INTERVAL_MS) options.onAccepted();
-        const waitMs = Math.min(intervalMs, deadlineMs - Date.now());
-        const summary = 'Wait for the warehouse';
-        await condition(() => answer !== undefined || isReportUnclear, waitMs, { summary });
-        if (answer) return answer;
-        if (intervalMs === FIRST_INTERVAL_MS) options.onWait();
-        mustSettle ||= isReportUnclear;
-        isReportUnclear = false;
-        const found = await lookUp(orderId);
-        if (found !== null && found.kind !== 'pending' && found.kind !== 'absent') return found;
-        if (found !== null && mustSettle) throw reportNotUnderstood();
-        if (found?.kind === 'absent') requestedNow = await request();
-        intervalMs = Math.min(intervalMs * 2, MAX_INTERVAL_MS);
+    /** Throws when a person has to decide about the hold. */
+    async send(): Promise<Exclude<RequestShipmentOutcome, Held>> {
+      for (;;) {
+        requested = true;
+        isReleased = false;
+        const outcome = await steps.requestShipment({ orderId });
+        if (outcome.kind !== 'held') return outcome;
+        requested = options.requested;
+        const waitMs = Date.parse(outcome.until) - Date.now();
+        if (waitMs <= 0) throw shipmentHeld(outcome);
+        options.onHeld(outcome);
+        const text = summary(`Held: ${outcome.cases.join(', ')}`);
+        await condition(() => isReleased, waitMs, { summary: text });
+        options.onHeld(null);
       }
-      throw ApplicationFailure.nonRetryable(
-        'the warehouse did not answer the shipping request',
-        'provider_unknown_outcome' satisfies FailureType,
-      );
     },
   };
 }

@@ -2,13 +2,8 @@
 import type { SmsKind } from '../../../domain/ids.ts';
 import { formatMoney } from '../../../domain/money.ts';
 import { orderNumber } from '../../../domain/order-number.ts';
-import {
-  cardMinor,
-  chargeOf,
-  sentQuantity,
-  type Order,
-  type Shipment,
-} from '../../../domain/order.ts';
+import { cardMinor, chargeOf, sentQuantity, type Order } from '../../../domain/order.ts';
+import type { Shipment } from '../../../domain/shipment.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { toLine } from '../../../domain/text.ts';
 import { messagesIn } from './languages.ts';

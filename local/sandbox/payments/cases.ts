@@ -183,7 +183,7 @@ function closeReview(books: Books, id: string, reason: string): Review | undefin
 
 /** A warning is actionable until the payment is disputed or refunded in full. */
 function endWarnings({ warnings, deps }: Books, intentId: string): void {
-  for (const each of [...warnings.values()]) {
+  for (const each of warnings.values()) {
     if (each.intent_id !== intentId || !each.actionable) continue;
     const row = { ...each, actionable: false };
     warnings.set(row.id, row);
@@ -192,7 +192,7 @@ function endWarnings({ warnings, deps }: Books, intentId: string): void {
 }
 
 function endReviews(books: Books, intentId: string, reason: string): void {
-  for (const each of [...books.reviews.values()]) {
+  for (const each of books.reviews.values()) {
     if (each.intent_id === intentId) closeReview(books, each.id, reason);
   }
 }
