@@ -103,10 +103,10 @@ export async function findOrderPersons(
   });
 }
 
-/** Every recorded intent, and whether it is known to have succeeded. Raw: bool_or. */
+/** Every recorded intent, and whether it is known to have succeeded, for good. Raw: bool_or. */
 export async function listAuditedIntents(db: Database): Promise<readonly AuditedIntent[]> {
   return db.$queryRaw<AuditedIntent[]>`
     SELECT key, min(kind) AS kind, min(order_id) AS "orderId", min(amount_minor) AS "amountMinor",
-      min(currency) AS currency, bool_or(state = 'succeeded') AS succeeded
+      min(currency) AS currency, bool_or(state = 'succeeded') AND NOT bool_or(state = 'reversed') AS succeeded
     FROM payment_operations GROUP BY key ORDER BY key`;
 }

@@ -37,6 +37,33 @@ export function troubleOf(paymentMethod: string): Trouble | undefined {
   return Object.hasOwn(TROUBLES, name) ? TROUBLES[name] : undefined;
 }
 
+export const REFUND_STATUSES = [
+  'pending',
+  'requires_action',
+  'succeeded',
+  'failed',
+  'canceled',
+] as const;
+export type RefundStatus = (typeof REFUND_STATUSES)[number];
+
+/** How refunds to a card begin, and what they become some time later; null: nothing else. */
+export interface RefundCourse {
+  readonly begins: RefundStatus;
+  readonly becomes: RefundStatus | null;
+}
+
+/** https://docs.stripe.com/testing#refunds */
+const REFUNDS: Readonly<Record<string, RefundCourse>> = {
+  pendingRefund: { begins: 'pending', becomes: 'succeeded' },
+  refundFail: { begins: 'succeeded', becomes: 'failed' },
+};
+
+export function refundCourseOf(paymentMethod: string): RefundCourse {
+  const name = paymentMethod.replace(/^pm_card_/, '');
+  const course = Object.hasOwn(REFUNDS, name) ? REFUNDS[name] : undefined;
+  return course ?? { begins: 'succeeded', becomes: null };
+}
+
 const APPROVED: readonly string[] = [
   'visa',
   'visa_debit',
@@ -57,6 +84,7 @@ const APPROVED: readonly string[] = [
   'threeDSecureOptionalProcessingError',
   'amex_threeDSecureNotSupported',
   ...Object.keys(TROUBLES),
+  ...Object.keys(REFUNDS),
 ];
 
 export const GENERIC_DECLINE: Decline = declined('generic_decline');

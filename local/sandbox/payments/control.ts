@@ -9,7 +9,10 @@ import type { SandboxContext, SandboxEnv } from '../calls.ts';
 import { DISPUTE_STATUSES, showDispute, showReview, showWarning } from './case-records.ts';
 import type { CaseStore } from './cases.ts';
 import type { IntentStore } from './intents.ts';
+import { REFUND_STATUSES } from './cards.ts';
+import { showRefund } from './records.ts';
 import type { Intent } from './records.ts';
+import type { RefundStore } from './refunds.ts';
 
 const intentBody = z.strictObject({ payment_intent: z.string() });
 const disputeBody = z.strictObject({
@@ -21,15 +24,24 @@ const disputeBody = z.strictObject({
 });
 const statusBody = z.strictObject({ status: z.enum(DISPUTE_STATUSES) });
 
+const refundBody = intentBody.extend({
+  /** Without it: all that is left. */
+  amount: z.int().positive().optional(),
+  status: z.enum(REFUND_STATUSES).default('succeeded'),
+});
+const refundMoveBody = z.strictObject({ status: z.enum(REFUND_STATUSES) });
+
 export interface PaymentControlDeps {
   readonly intents: IntentStore;
   readonly cases: CaseStore;
+  readonly refunds: RefundStore;
 }
 
 export function createPaymentControl(deps: PaymentControlDeps): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
   addDisputes(app, deps);
   addSignals(app, deps);
+  addRefunds(app, deps);
   return app;
 }
 
@@ -72,6 +84,28 @@ function addSignals(app: Hono<SandboxEnv>, { intents, cases }: PaymentControlDep
     const review = cases.closeReview(c.req.param('id'), 'approved');
     return review === undefined ? absent(c) : c.json(showReview(review));
   });
+}
+
+function addRefunds(app: Hono<SandboxEnv>, { intents, refunds }: PaymentControlDeps): void {
+  app.post('/refunds', (c) =>
+    withBody(c, refundBody, (body) =>
+      withIntent(c, intents.find(body.payment_intent), (intent) => {
+        const leftMinor = intent.captured_minor - intent.refunded_minor;
+        const { amount: amountMinor = leftMinor, status: begins } = body;
+        if (amountMinor === 0 || amountMinor > leftMinor) {
+          return refused(c, `At most ${leftMinor} can be refunded.`);
+        }
+        return c.json(showRefund(refunds.refundManually(intent, { amountMinor, begins })));
+      }),
+    ),
+  );
+  // Any status, in any order, as card networks do.
+  app.post('/refunds/:id', (c) =>
+    withBody(c, refundMoveBody, ({ status }) => {
+      const refund = refunds.move(c.req.param('id'), status);
+      return refund === undefined ? absent(c) : c.json(showRefund(refund));
+    }),
+  );
 }
 
 /** 400 with what is wrong, or what `work` responds. */

@@ -126,20 +126,6 @@ function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRes
   return ok(showIntent(next, step.form.list('expand')));
 }
 
-/** Records a refund whose amount the caller has checked. */
-export function recordRefund(
-  deps: IntentDeps,
-  put: Put,
-  refund: { readonly intent: Intent; readonly key: string | null; readonly amountMinor: number },
-): void {
-  const refundedMinor = refund.intent.refunded_minor + refund.amountMinor;
-  const intent: Intent = { ...refund.intent, refunded_minor: refundedMinor };
-  put(intent);
-  recordEffect(deps, { ...refund, operation: 'refund' });
-  deps.emit('charge.refunded', showCharge(intent));
-  deps.onMoved('refunded', intent);
-}
-
 function canceled(intent: Intent, atMs: number, reason: string | null): Intent {
   return { ...intent, status: 'canceled', canceled_at_ms: atMs, cancellation_reason: reason };
 }

@@ -1,5 +1,6 @@
 /** The stored payments and refunds, and their form in Stripe's API. */
 import { z } from 'zod';
+import { REFUND_STATUSES } from './cards.ts';
 
 export const intentSchema = z.object({
   id: z.string(),
@@ -44,6 +45,12 @@ export const refundSchema = z.object({
   currency: z.string(),
   reason: z.string().nullable(),
   metadata: z.record(z.string(), z.string()),
+  /** The caller's idempotency key, or its own id, for the ledger. */
+  key: z.string(),
+  status: z.enum(REFUND_STATUSES),
+  /** What it becomes some time later; null: nothing else. */
+  becomes: z.enum(REFUND_STATUSES).nullable(),
+  failure_reason: z.string().nullable(),
   created_at_ms: z.number(),
 });
 export type Refund = Readonly<z.output<typeof refundSchema>>;
@@ -144,7 +151,9 @@ export function showRefund(refund: Refund): object {
     metadata: refund.metadata,
     payment_intent: refund.intent_id,
     reason: refund.reason,
-    status: 'succeeded',
+    status: refund.status,
+    ...(refund.failure_reason !== null && { failure_reason: refund.failure_reason }),
+    ...(refund.status === 'pending' && { pending_reason: 'processing' }),
   };
 }
 

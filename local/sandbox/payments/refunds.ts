@@ -1,47 +1,146 @@
-/** Refunds of captured payments, never more than was captured. */
+/**
+ * Refunds of captured payments, never more than was captured. One may be pending, and fail after it
+ * succeeded; the test cards that do so change by the sandbox's clock, seen when they are next read.
+ */
 import { randomUUID } from 'node:crypto';
 import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
+import { refundCourseOf } from './cards.ts';
+import type { RefundCourse, RefundStatus } from './cards.ts';
 import { finalError, failure, invalid, missing } from './errors.ts';
-import { recordRefund } from './intents.ts';
 import type { IntentStore } from './intents.ts';
 import { partIn } from './parameters.ts';
-import { refundSchema, showIntent, showRefund } from './records.ts';
+import { refundSchema, showCharge, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
+import { recordEffect } from './steps.ts';
 import type { IntentDeps, Step } from './steps.ts';
 
 export interface RefundStore {
   refund(step: Step): ProviderResponse;
+  /** As in the dashboard: without a key. The caller has checked the amount. */
+  refundManually(
+    intent: Intent,
+    refund: { readonly amountMinor: number; readonly begins: RefundStatus },
+  ): Refund;
+  /** To any status, in any order. Undefined when there is no such refund. */
+  move(id: string, status: RefundStatus): Refund | undefined;
   find(id: string): Refund | undefined;
   /** Newest first. */
   all(): readonly Refund[];
+  /** Moves every refund that is due. */
+  settleDue(): void;
+}
+
+interface Made {
+  readonly intent: Intent;
+  readonly amountMinor: number;
+  readonly key: string | null;
+  readonly reason: string | null;
+  readonly metadata: Refund['metadata'];
+  readonly course: RefundCourse;
 }
 
 const MAX_REFUNDS = 100_000;
+/** When a test card's refund becomes what it becomes. Stripe says "some time later". */
+const SETTLES_AFTER_MS = 10 * 60_000;
+/** Of what has left the account: the others give it back. */
+const RETURNING: readonly RefundStatus[] = ['pending', 'requires_action', 'succeeded'];
 
 export function createRefundStore(deps: IntentDeps, intents: IntentStore): RefundStore {
   const refunds = deps.journal.table({ name: 'refunds', row: refundSchema, limit: MAX_REFUNDS });
+
+  function make({ intent, amountMinor, key, course, ...given }: Made): Refund {
+    const id = `re_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+    const refund: Refund = {
+      ...given,
+      id,
+      intent_id: intent.id,
+      charge_id: intent.charge_id,
+      amount_minor: amountMinor,
+      currency: intent.currency,
+      key: key ?? id,
+      status: course.begins,
+      becomes: course.becomes,
+      failure_reason: null,
+      created_at_ms: deps.clock.now(),
+    };
+    refunds.set(id, refund);
+    count(refund, amountMinor);
+    if (refund.status === 'succeeded') record(refund, 'refund');
+    deps.emit('refund.created', showRefund(refund));
+    const refunded = intents.find(intent.id) ?? intent;
+    deps.emit('charge.refunded', showCharge(refunded));
+    deps.onMoved('refunded', refunded);
+    return refund;
+  }
+
+  function move(refund: Refund, status: RefundStatus): Refund {
+    if (refund.status === status) return refund;
+    const isFailed = status === 'failed';
+    const failure_reason = isFailed ? 'expired_or_canceled_card' : null;
+    const moved: Refund = { ...refund, status, becomes: null, failure_reason };
+    refunds.set(refund.id, moved);
+    const sign = (each: RefundStatus): number => Number(RETURNING.includes(each));
+    count(moved, (sign(status) - sign(refund.status)) * moved.amount_minor);
+    if (status === 'succeeded') record(moved, 'refund');
+    else if (refund.status === 'succeeded') record(moved, 'refund_failed');
+    deps.emit('refund.updated', showRefund(moved));
+    if (isFailed) deps.emit('refund.failed', showRefund(moved));
+    return moved;
+  }
+
+  /** A charge counts as refunded what is not sure yet, too. */
+  function count({ intent_id: id }: Refund, byMinor: number): void {
+    const intent = intents.find(id);
+    if (intent === undefined || byMinor === 0) return;
+    intents.put({ ...intent, refunded_minor: intent.refunded_minor + byMinor });
+  }
+
+  /** The ledger has what was really returned. */
+  function record(refund: Refund, operation: 'refund' | 'refund_failed'): void {
+    const { intent_id: id, key, amount_minor: amountMinor } = refund;
+    const intent = intents.find(id);
+    if (intent !== undefined) recordEffect(deps, { operation, key, intent, amountMinor });
+  }
+
+  function current(refund: Refund): Refund {
+    const isDue = deps.clock.now() >= refund.created_at_ms + SETTLES_AFTER_MS;
+    const { becomes } = refund;
+    if (becomes === null || !isDue) return refund;
+    return deps.journal.transact(() => move(refund, becomes));
+  }
+
   return {
-    find: (id) => refunds.get(id),
-    all: () => [...refunds.values()].toReversed(),
+    find: (id) => {
+      const refund = refunds.get(id);
+      return refund && current(refund);
+    },
+    all: () => [...refunds.values()].map(current).toReversed(),
+    settleDue: () => {
+      for (const refund of refunds.values()) current(refund);
+    },
+    move: (id, status) => {
+      const refund = refunds.get(id);
+      return refund && deps.journal.transact(() => move(refund, status));
+    },
+    refundManually: (intent, { amountMinor, begins }) => {
+      const made = { intent, amountMinor, key: null, reason: null, metadata: {} };
+      return deps.journal.transact(() => make({ ...made, course: { begins, becomes: null } }));
+    },
     refund: (step) => {
       const intent = intentIn(step, intents);
       if ('body' in intent) return intent;
       const amountMinor = refundable(intent, step);
       if (typeof amountMinor !== 'number') return amountMinor;
-      const refund: Refund = {
-        id: `re_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
-        intent_id: intent.id,
-        charge_id: intent.charge_id,
-        amount_minor: amountMinor,
-        currency: intent.currency,
+      const made = make({
+        intent,
+        amountMinor,
+        key: step.key,
         reason: step.form.text('reason'),
         metadata: step.form.entries('metadata'),
-        created_at_ms: deps.clock.now(),
-      };
-      refunds.set(refund.id, refund);
-      recordRefund(deps, intents.put, { intent, key: step.key ?? refund.id, amountMinor });
-      return ok(showRefund(refund));
+        course: refundCourseOf(intent.payment_method),
+      });
+      return ok(showRefund(made));
     },
   };
 }

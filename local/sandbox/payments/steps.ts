@@ -36,7 +36,7 @@ export type Put = (intent: Intent) => void;
 export function recordEffect(
   deps: IntentDeps,
   effect: {
-    readonly operation: 'authorize' | 'capture' | 'void' | 'refund';
+    readonly operation: 'authorize' | 'capture' | 'void' | 'refund' | 'refund_failed';
     readonly key: string | null;
     readonly intent: Intent;
     readonly amountMinor: number;
