@@ -29,10 +29,10 @@ export interface RefundRef extends OrderRef {
   readonly refundId: RefundId;
 }
 
-/** `pending`: accepted by the provider and not sure; followed until then (ISO 8601). */
+/** `pending`: accepted by the provider and not sure; to be followed for so long from now. */
 export type RefundPaymentOutcome =
   | { readonly kind: 'refunded'; readonly amountMinor: number }
-  | { readonly kind: 'pending'; readonly until: string }
+  | { readonly kind: 'pending'; readonly followForMs: number }
   | { readonly kind: 'refused'; readonly code: string };
 
 export type RequestShipmentOutcome =

@@ -137,8 +137,8 @@ async function currentOutcome(
   if (settled !== null) return settled;
   const { acceptedAt } = refund;
   if (acceptedAt === null) throw rejectedRequest('refund', 'neither accepted nor settled');
-  const until = new Date(Date.parse(acceptedAt) + REFUND_FOLLOWED_MS).toISOString();
-  return { kind: 'pending', until };
+  const followForMs = Math.max(0, Date.parse(acceptedAt) + REFUND_FOLLOWED_MS - Date.now());
+  return { kind: 'pending', followForMs };
 }
 
 function settledOutcome({ status, amountMinor, failureCode }: Refund): RefundPaymentOutcome | null {

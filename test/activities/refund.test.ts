@@ -4,6 +4,7 @@ import type { Refund } from '../../domain/refund.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { effectsOf } from '../support/expectations.ts';
+import { refundInDashboard } from '../support/provider-refunds.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { useSteps } from './steps.ts';
 
@@ -133,6 +134,62 @@ describe('a compensation after refund requests', () => {
     const outcome = await steps.run('voidOrRefundPayment', { orderId });
     expect(outcome).toEqual({ kind: 'refunded', amountMinor: 2_400 });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
+  });
+
+  test('a compensation whose refund is pending counts as done, and is refunded once the provider is sure', async () => {
+    const { orderId } = await steps.order({ card: 'pm_card_pendingRefund' });
+    for (const name of ['reserveStock', 'capturePayment'] as const)
+      await steps.run(name, { orderId });
+    const early = await acceptRefund(steps.db, orderId, 500);
+    await steps.run('refundPayment', refOf(early));
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    for (const _ of ['first', 'and again by a process that took over']) {
+      const outcome = await steps.run('voidOrRefundPayment', { orderId });
+      expect(outcome).toEqual({ kind: 'refunded', amountMinor: 1_900 });
+    }
+    await steps.run('releaseStock', { orderId });
+    await steps.run('recordCancelled', { orderId, reason: 'requested_by_customer' });
+    const pending = { status: 'captured', refundedMinor: 0, refundingMinor: 2_400 };
+    expect(await paymentOf(orderId)).toMatchObject(pending);
+    expect(effectsOf(steps, orderId)['refund']).toBeUndefined();
+    // Stripe's test card is sure after some time.
+    steps.sandbox.clock.setOffset(HOUR_MS);
+    for (const refund of await listRefunds(steps.db, orderId)) {
+      const outcome = await steps.run('lookUpRefund', refOf(refund));
+      expect(outcome).toMatchObject({ kind: 'refunded', amountMinor: refund.amountMinor });
+    }
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
+    expect(effectsOf(steps, orderId)['refund']).toBe(2);
+  });
+
+  test.each([
+    ['a part', 1_000, 1_400],
+    ['everything', 2_400, 0],
+  ])(
+    'a compensation after %s was refunded in the dashboard refunds only the rest',
+    async (_, amount, rest) => {
+      const orderId = await paid();
+      const { providerReference } = await paymentOf(orderId);
+      await refundInDashboard(steps, providerReference, { amount });
+      await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+      const outcome = await steps.run('voidOrRefundPayment', { orderId });
+      expect(outcome).toEqual({ kind: 'refunded', amountMinor: rest });
+      expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundedMinor: 2_400 });
+      const refunds = await listRefunds(steps.db, orderId);
+      expect(refunds[0]).toMatchObject({ cause: 'provider', amountMinor: amount });
+    },
+  );
+
+  test('a compensation whose claimed rest is refunded in the dashboard meanwhile ends refunded', async () => {
+    const orderId = await paid();
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.faults.set(REFUND, { mode: 'fail_before', times: 1 });
+    await steps.runFailing('voidOrRefundPayment', { orderId });
+    const { providerReference } = await paymentOf(orderId);
+    await refundInDashboard(steps, providerReference);
+    await steps.run('voidOrRefundPayment', { orderId });
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
+    expect(effectsOf(steps, orderId)['refund']).toBe(1);
   });
 
   test('a compensation after a refund whose response was lost refunds only the rest', async () => {

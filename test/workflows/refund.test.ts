@@ -3,13 +3,15 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Mode } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
-import { retryRefundSignal } from '../../workflows/refund/contract.ts';
+import { refundChangedSignal, retryRefundSignal } from '../../workflows/refund/contract.ts';
 import { textOf } from '../replay/histories.ts';
-import { CANARIES } from '../support/client.ts';
+import { CANARIES, type Line } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf, notificationsOf } from '../support/expectations.ts';
+import { moveAtProvider } from '../support/provider-refunds.ts';
 import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf } from '../support/running-shop.ts';
+import { skipDays } from '../support/temporal.ts';
 import { isReplayed, useSkippingShop } from '../support/use-shop.ts';
 
 const REFUND = { provider: 'payments', operation: 'refund' } as const;
@@ -164,9 +166,74 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
   });
 });
 
+describe.skipIf(isReplayed)('a refund that the provider is not sure of', () => {
+  test('a refund that fails on day 9 leaves its amount available, asks a person and never tells the customer', async () => {
+    const { orderId, handle, reference } = await pending();
+    await skipDays(shop.temporal.env, 9);
+    expect(await statusOf(orderId)).toEqual(['pending']);
+    expect(await paymentOf(orderId)).toMatchObject({ refundedMinor: 0, refundingMinor: 2_400 });
+    await moveAtProvider(shop, reference, 'failed');
+    expect(await handle.result()).toEqual({ status: 'failed' });
+    expect(await listRefunds(shop.db, orderId)).toMatchObject([
+      { status: 'failed', failureCode: 'expired_or_canceled_card' },
+    ]);
+    expect((await eventTypesOf(shop, orderId)).slice(-3)).toEqual([
+      'refund.requested',
+      'refund.pending',
+      'refund.failed',
+    ]);
+    expect(await deadLettersOf(orderId)).toMatchObject([{ source: 'refund', status: 'open' }]);
+    expect(notificationsOf(shop, orderId)).toEqual(['confirmed', 'shipped']);
+    await expectRefunded(orderId, []);
+    expect(await acceptRefund(shop.db, orderId)).toMatchObject({ amountMinor: 2_400 });
+  });
+
+  test('a refund that is pending for 30 days asks a person, and a retry finds what became of it', async () => {
+    const { orderId, handle, reference } = await pending();
+    await skipDays(shop.temporal.env, 31);
+    await eventually(async () => expect(await statusOf(orderId)).toEqual(['needs_attention']));
+    const retried = async () => {
+      const tasks = (await handle.fetchHistory()).events?.length ?? 0;
+      await handle.signal(retryRefundSignal, { actor: 'op' });
+      await eventually(async () => {
+        expect((await handle.fetchHistory()).events?.length).toBeGreaterThan(tasks + 5);
+      });
+    };
+    await retried();
+    expect(await statusOf(orderId)).toEqual(['needs_attention']);
+    await moveAtProvider(shop, reference, 'succeeded');
+    await handle.signal(retryRefundSignal, { actor: 'op' });
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect((await deadLettersOf(orderId))[0]?.status).toBe('resolved');
+    expect(notificationsOf(shop, orderId)).toHaveLength(3);
+    await expectRefunded(orderId, [2_400]);
+  });
+
+  test('a webhook ends the wait, and the customer is told once the refund is sure', async () => {
+    const { orderId, handle, reference } = await pending();
+    await moveAtProvider(shop, reference, 'succeeded');
+    const startedAtMs = await shop.temporal.env.currentTimeMs();
+    await handle.signal(refundChangedSignal);
+    await eventually(async () => expect(await statusOf(orderId)).toEqual(['succeeded']));
+    expect((await shop.temporal.env.currentTimeMs()) - startedAtMs).toBeLessThan(60_000);
+    expect((await handle.result()).status).toBe('succeeded');
+    expect(notificationsOf(shop, orderId)).toHaveLength(3);
+    await expectRefunded(orderId, [2_400]);
+  });
+});
+
+/** A refund that the provider has accepted and is not sure of. */
+async function pending() {
+  const orderId = await shipped({ card: 'pm_card_pendingRefund' });
+  const handle = await startRefundOf(orderId);
+  await eventually(async () => expect(await statusOf(orderId)).toEqual(['pending']));
+  const [refund] = await listRefunds(shop.db, orderId);
+  return { orderId, handle, reference: refund?.providerReference ?? null };
+}
+
 /** A shipped order of two mugs, 24 EUR. */
-async function shipped(): Promise<OrderId> {
-  const handle = await shop.start();
+async function shipped(line: Line = {}): Promise<OrderId> {
+  const handle = await shop.start(line);
   expect((await handle.result()).status).toBe('shipped');
   return orderIdOf(handle);
 }
@@ -178,6 +245,8 @@ async function startRefundOf(orderId: OrderId, amountMinor: number | null = null
 async function statusOf(orderId: OrderId): Promise<string[]> {
   return (await listRefunds(shop.db, orderId)).map(({ status }) => status);
 }
+
+const paymentOf = (orderId: OrderId) => shop.db.payment.findUniqueOrThrow({ where: { orderId } });
 
 async function deadLettersOf(orderId: OrderId) {
   return (await listDeadLetters(shop.db, { orderId }, { limit: 10 })).deadLetters;
@@ -193,7 +262,7 @@ async function expectRefunded(orderId: OrderId, amounts: readonly number[]): Pro
   const back = refunds.filter(({ status }) => status === 'succeeded');
   expect(back.map(({ key }) => key).toSorted()).toEqual(theirs.map(({ key }) => key).toSorted());
   const sum = amounts.reduce((all, each) => all + each, 0);
-  expect(await shop.db.payment.findUniqueOrThrow({ where: { orderId } })).toMatchObject({
+  expect(await paymentOf(orderId)).toMatchObject({
     status: sum === 0 ? 'captured' : sum === 2_400 ? 'refunded' : 'partially_refunded',
     refundedMinor: sum,
     refundingMinor: 0,

@@ -33,7 +33,7 @@ type Step = keyof typeof TITLES;
 
 /** A refund that is pending is often sure within minutes, else in days. A webhook ends each wait. */
 const FIRST_WAIT_MS = 60_000;
-const LONGEST_WAIT_MS = 12 * 3_600_000;
+const LONGEST_WAIT_MS = 24 * 3_600_000;
 
 takesUndecoded(refund);
 
@@ -82,20 +82,20 @@ type Sure = Exclude<RefundPaymentOutcome, { kind: 'pending' }>;
 
 /** Looks up a refund until the provider is sure: after growing waits, and whenever a webhook says so. */
 async function follow(run: Run, first: RefundPaymentOutcome): Promise<Sure> {
-  let outcome = first;
-  for (let waitMs = FIRST_WAIT_MS; outcome.kind === 'pending'; waitMs = waitMs * 2) {
-    const leftMs = Date.parse(outcome.until) - Date.now();
-    if (leftMs > 0) await wait(run, Math.min(waitMs, LONGEST_WAIT_MS, leftMs), outcome.until);
+  if (first.kind !== 'pending') return first;
+  const untilMs = Date.now() + first.followForMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs *= 2) {
+    const leftMs = untilMs - Date.now();
+    if (leftMs > 0) await wait(run, Math.min(waitMs, LONGEST_WAIT_MS, leftMs), untilMs);
     else await waitForPerson(run, 'lookUpRefund', 'refund: the provider was not sure for 30 days');
-    outcome = await runStep(run, 'lookUpRefund');
+    const outcome = await runStep(run, 'lookUpRefund');
+    if (outcome.kind !== 'pending') return outcome;
   }
-  return outcome;
 }
 
-async function wait(run: Run, ms: number, until: string): Promise<void> {
-  run.card.show(
-    `Accepted by the provider, and not sure yet. Looked up until ${until.slice(0, 10)}.`,
-  );
+async function wait(run: Run, ms: number, untilMs: number): Promise<void> {
+  const until = new Date(untilMs).toISOString().slice(0, 10);
+  run.card.show(`Accepted by the provider, and not sure yet. Looked up until ${until}.`);
   const summary = 'Wait until the provider is sure of the refund';
   await condition(() => run.isChanged || run.retriedBy !== null, ms, { summary });
 }
