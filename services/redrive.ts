@@ -25,7 +25,7 @@ import {
 } from '../prisma/events/dead-letters.ts';
 import { recordAction, recordActions, type Operator } from '../prisma/access/operator-actions.ts';
 import { reopenMessage } from '../prisma/events/inbox.ts';
-import { findRefundStart } from '../prisma/payments/refunds.ts';
+import { findRefund, findRefundStart } from '../prisma/payments/refunds.ts';
 import type { Resolution } from '../domain/attention.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import type { DeliveryClient } from '../temporal/delivery-client.ts';
@@ -59,6 +59,8 @@ export type RedriveOutcome =
   | { readonly kind: 'not_applicable' }
   /** No step is waiting for this decision. The dead letter is open again. */
   | { readonly kind: 'not_waiting' }
+  /** The refund has failed at the provider: only a new one can return the money. */
+  | { readonly kind: 'refund_failed' }
   /** Temporal is unavailable. The dead letter is open again. */
   | { readonly kind: 'unavailable' }
   /** Temporal refuses it for good. The dead letter is open again. */
@@ -73,6 +75,7 @@ export async function redrive(
   if (deadLetter === null) return { kind: 'not_found' };
   if (request.action !== 'retry' && deadLetter.source !== 'checkout')
     return { kind: 'not_applicable' };
+  if (await isOfFailedRefund(deps.db, deadLetter)) return { kind: 'refund_failed' };
   const decided = await decide(deps.db, deadLetter, request);
   // The decision is recorded first, so that concurrent redrives start the work only once.
   if (!decided) return notOpen(deps, deadLetter);
@@ -146,6 +149,15 @@ async function discardAll(
     );
     return ids;
   });
+}
+
+async function isOfFailedRefund(
+  db: Database,
+  { source, status, subject }: DeadLetter,
+): Promise<boolean> {
+  if (source !== 'refund' || status !== 'open' || !isRefundId(subject)) return false;
+  const refund = await findRefund(db, subject);
+  return refund !== null && refund.failureCode !== null;
 }
 
 async function decide(

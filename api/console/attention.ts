@@ -123,9 +123,12 @@ const RETRY = {
 } as const;
 
 /** The decisions about a dead letter, each with its effect in words. For the action `decide`. */
-function decisionForm({ id, source, subject }: DeadLetterBody): Html {
-  const retry = source === 'checkout' ? [] : [{ action: 'retry', effect: RETRY[source] }];
-  const isAwaited = source === 'checkout' || source === 'refund';
+function decisionForm({ id, source, subject, message }: DeadLetterBody): Html {
+  // One that has failed at the provider is requested anew on the order's page.
+  const isFailedRefund = source === 'refund' && message['refund_status'] !== undefined;
+  const isRetried = source !== 'checkout' && !isFailedRefund;
+  const retry = isRetried ? [{ action: 'retry', effect: RETRY[source] }] : [];
+  const isAwaited = source === 'checkout' || (source === 'refund' && !isFailedRefund);
   const discard = isAwaited ? [] : [{ action: 'discard', effect: DISCARD_EFFECT }];
   const buttons = [...decisionsAbout(subject), ...retry, ...discard].map(({ action, effect }) => ({
     label: action,

@@ -77,6 +77,8 @@ function ofRedrive({ kind }: RedriveOutcome): BulkItemOutcome {
       return DONE;
     case 'unavailable':
       throw new OutageError('Temporal is unavailable');
+    case 'refund_failed':
+      return refusedWith('The refund has failed for good. Request a new one.');
     case 'not_applicable':
     case 'not_waiting':
       return refusedWith('No step or refund waits for it.');

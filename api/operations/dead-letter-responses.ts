@@ -87,6 +87,13 @@ export function refusedDecision(outcome: Refused): Problem {
       const errors = [{ detail, pointer: jsonPointer(['action']) }];
       return { code: 'invalid_request', detail, errors };
     }
+    case 'refund_failed':
+      return {
+        code: 'step_not_waiting',
+        detail:
+          'The refund has failed at the payment provider for good. Request a new one with ' +
+          'POST /v1/orders/{id}/refunds, or pay in another way; then discard the dead letter.',
+      };
     case 'not_waiting':
       return {
         code: 'step_not_waiting',

@@ -1,6 +1,7 @@
 /** Gauges that are read on scrape: orders, steps, subscription lag, dead letters, maintenance, streams. */
 import { Gauge, type Registry } from 'prom-client';
 import { countOpenOrders } from '../../prisma/orders/orders.ts';
+import { countOpenRefunds } from '../../prisma/payments/refunds.ts';
 import { countRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { countNeedingAttention } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -98,6 +99,15 @@ function registerOrderGauges(registry: Registry, shared: SharedQuery): void {
     shared(async (db) =>
       (await countNeedingAttention(db)).map(({ step, orders }) => [step, orders] as const),
     ),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_refunds',
+      help: 'Refunds that are not settled. The payment provider may be unsure of one for 30 days.',
+      label: 'status',
+    },
+    shared(async (db) => Object.entries(await countOpenRefunds(db))),
   );
   const retried = shared(countRetriedSteps);
   registerGauge(

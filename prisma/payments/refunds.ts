@@ -46,6 +46,21 @@ export async function pageRefunds(
   return { refunds: rows.slice(0, limit).map(toRefund), hasMore: rows.length > limit };
 }
 
+/** How many refunds are open, by status. */
+export async function countOpenRefunds(
+  db: Database,
+): Promise<Readonly<Partial<Record<RefundStatus, number>>>> {
+  const rows = await db.refund.groupBy({
+    by: ['status'],
+    where: { status: { in: OPEN } },
+    _count: { _all: true },
+  });
+  const counts: Partial<Record<RefundStatus, number>> = {};
+  for (const status of OPEN) counts[status] = 0;
+  for (const { status, _count } of rows) counts[status] = _count._all;
+  return counts;
+}
+
 /** The arguments of a refund workflow. Ids and amounts only (G8). */
 export interface RefundStart {
   readonly refundId: RefundId;

@@ -10,7 +10,7 @@ import { findPayment } from '../../prisma/payments/payments.ts';
 import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { paidOrder, placedOrder } from '../support/orders.ts';
+import { paidOrder, placedOrder, shippedOrder } from '../support/orders.ts';
 import { refundCalls } from './refund-calls.ts';
 import { useShop } from '../support/shop.ts';
 
@@ -146,5 +146,45 @@ describe('access and unknown ids', () => {
     expect((await problemOf(await show('/v1/orders/ord_nope/refunds'))).code).toBe(
       'order_not_found',
     );
+  });
+});
+
+describe('units that come back', () => {
+  const back = (orderId: string, quantity: number) =>
+    refund(orderId, { lines: [{ sku: 'mug-white', quantity, restock: true }] });
+  const stock = () => shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
+  const unreturnable = { status: 422, errors: [{ pointer: '#/lines/0/restock' }] };
+
+  test('units that come back are on hand again once, whatever becomes of the money', async () => {
+    const orderId = await shippedOrder(shop);
+    const before = await stock();
+    const key = crypto.randomUUID();
+    const body = { lines: [{ sku: 'mug-white', quantity: 1, restock: true }] };
+    const responses = [await refund(orderId, body, key), await refund(orderId, body, key)];
+    expect(responses.map(({ status }) => status)).toEqual([202, 202]);
+    const { id, lines } = z
+      .object({ id: z.string(), lines: z.array(z.object({ restock: z.boolean() })) })
+      .parse(await responses[0]?.json());
+    expect(lines).toEqual([{ restock: true }]);
+    expect(await stock()).toEqual({ ...before, onHand: before.onHand + 1 });
+    await settle(orderId, 'failed');
+    const where = { orderId, kind: 'returned' } as const;
+    expect(await shop.db.stockMovement.findMany({ where })).toMatchObject([
+      { sku: 'mug-white', delta: 1, refundId: id },
+    ]);
+    // Its money can be refunded again; of its units only one more is out there.
+    expect(await problemOf(await back(orderId, 2))).toMatchObject(unreturnable);
+    expect((await back(orderId, 1)).status).toBe(202);
+    expect(await problemOf(await back(orderId, 1))).toMatchObject(unreturnable);
+    expect(await stock()).toEqual({ ...before, onHand: before.onHand + 2 });
+  });
+
+  test('units that have not left cannot come back, and the refund is refused as a whole', async () => {
+    const orderId = await paidOrder(shop);
+    const before = await stock();
+    expect(await problemOf(await back(orderId, 1))).toMatchObject(unreturnable);
+    const refunds = await listOf(await show(`/v1/orders/${orderId}/refunds`));
+    expect(refunds.data).toEqual([]);
+    expect(await stock()).toEqual(before);
   });
 });

@@ -39,6 +39,7 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
       lines: [],
       reason: REASON,
       failure_code: null,
+      provider_reference: null,
       requested_at: expect.any(String),
       settled_at: null,
     });

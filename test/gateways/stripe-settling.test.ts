@@ -139,7 +139,10 @@ describe('settling', () => {
     await gateway.capture(request('capture'));
     await gateway.refund(request('refund'));
     const again = { ...request('refund'), key: `${orderId}/another` };
-    expect(await gateway.refund(again)).toMatchObject({ kind: 'done' });
+    expect(await gateway.refund(again)).toEqual({
+      kind: 'refused',
+      code: 'charge_already_refunded',
+    });
     expect(times(orderId, 'refund')).toBe(1);
   });
 });
