@@ -13,10 +13,12 @@ import {
   openReconciliation,
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
 import { claimOf } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
+import { moveAtProvider, refundInDashboard } from '../support/provider-refunds.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { reconcile, retryImmediately, untilStatus, WITH_MAINTENANCE } from './operations.ts';
@@ -91,10 +93,28 @@ test('a charge made outside the system is reported once and resolved after its c
   expect(await openDiscrepancies()).toEqual([]);
 });
 
-test('a refund made outside the system is reported and resolved once, each with an event of its order', async () => {
+test('a refund made in the dashboard is recorded, and found when it fails later: neither is a discrepancy', async () => {
   const orderId = await shipped();
   const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
-  await stripe('refunds', { payment_intent: providerReference ?? '', amount: '500' });
+  const reference = await refundInDashboard(shop, providerReference, { amount: 500 });
+  expect(await reconcile(shop)).toEqual(CLEAN);
+  const of = { cause: 'provider', amountMinor: 500, providerReference: reference };
+  expect(await listRefunds(shop.db, orderId)).toMatchObject([{ ...of, status: 'succeeded' }]);
+  await moveAtProvider(shop, reference, 'failed');
+  await backdate(orderId);
+  expect(await reconcile(shop)).toEqual(CLEAN);
+  expect(await listRefunds(shop.db, orderId)).toMatchObject([{ ...of, status: 'failed' }]);
+  expect(await shop.db.deadLetter.count({ where: { orderId, source: 'refund' } })).toBe(1);
+  const types = (await eventTypesOf(shop, orderId)).filter((type) => /^refund/.test(type));
+  expect(types).toEqual(['refund.external', 'refund.succeeded', 'refund.failed']);
+});
+
+test('a refund that the provider does not have is reported and resolved once, each with an event of its order', async () => {
+  const orderId = await shipped();
+  const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
+  const refund = await acceptRefund(shop.db, orderId, 500);
+  await recordRefundSucceeded(shop.db, refund, 're_unknown');
+  await backdate(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   expect(await reconcile(shop)).toEqual(CLEAN);
   const { runs } = await listReconciliations(shop.db, { limit: 2 });
@@ -103,12 +123,12 @@ test('a refund made outside the system is reported and resolved once, each with 
     kind: 'refunded_amount',
     subject: providerReference,
     orderId,
-    ours: { refunded_minor: 0, captured_minor: 2400 },
-    theirs: { refunded_minor: 500, captured_minor: 2400 },
+    ours: { refunded_minor: 500, captured_minor: 2400 },
+    theirs: { refunded_minor: 0, captured_minor: 2400 },
     resolvedAt: null,
   });
-  await recordRefundSucceeded(shop.db, await acceptRefund(shop.db, orderId, 500), 're_dashboard');
-  await backdate(orderId);
+  const form = { amount: '500', 'metadata[intent_key]': refund.key };
+  await stripe('refunds', { payment_intent: providerReference ?? '', ...form });
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
   const types = (await eventTypesOf(shop, orderId)).filter((type) => /discrepancy/.test(type));
   expect(types).toEqual(['order.discrepancy_found', 'order.discrepancy_resolved']);

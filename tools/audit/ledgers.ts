@@ -48,19 +48,12 @@ export function ledgerChecks(options: {
  * as an intent by then, and each effect that our records call done must be in the second.
  */
 async function comparePayments(db: Database, sandbox: SandboxClient) {
-<<<<<<< HEAD
-  const before = await sandbox.ledger('payments');
-  const asked = await sandbox.challenges();
-  const intents = await listAuditedIntents(db);
-  const orders = await findAuditedOrders(db, [...orderIdsOf(before), ...asked]);
-  const after = await sandbox.ledger('payments');
-  const waiting = await sandbox.challenges();
-=======
   const before = lasting(await sandbox.ledger('payments'));
+  const asked = await sandbox.challenges();
   const intents = (await listAuditedIntents(db)).map(asInLedger);
-  const orders = await findAuditedOrders(db, orderIdsOf(before));
+  const orders = await findAuditedOrders(db, [...orderIdsOf(before), ...asked]);
   const after = lasting(await sandbox.ledger('payments'));
->>>>>>> cf93ff6 (feat(sandbox): play refunds that are pending, fail later or are made in the dashboard)
+  const waiting = await sandbox.challenges();
   const effects = new Map(after.map((each) => [each.key, each]));
   const known = new Map(intents.map((each) => [each.key, each]));
   return [
@@ -72,7 +65,6 @@ async function comparePayments(db: Database, sandbox: SandboxClient) {
   ];
 }
 
-<<<<<<< HEAD
 /** A payment that its shopper never confirmed has to end with the order: it could be confirmed later. */
 function chargeable(
   subject: string,
@@ -81,7 +73,8 @@ function chargeable(
   const { status = 'pending' } = orders.get(subject) ?? {};
   if (!ENDED.includes(status)) return [];
   return [{ subject, detail: `${status}, and its payment can still be confirmed` }];
-=======
+}
+
 /** Without refunds that failed after they had succeeded. */
 function lasting(effects: readonly Effect[]): readonly Effect[] {
   const failed = effects.filter(({ operation }) => operation === 'refund_failed');
@@ -92,7 +85,6 @@ function lasting(effects: readonly Effect[]): readonly Effect[] {
 /** The ledger has a refund that was made in the dashboard under its own id. */
 function asInLedger(intent: AuditedIntent): AuditedIntent {
   return { ...intent, key: intent.key.replace(/^external\//, '') };
->>>>>>> cf93ff6 (feat(sandbox): play refunds that are pending, fail later or are made in the dashboard)
 }
 
 /** Refunds under different keys that together exceed what was captured. */

@@ -70,14 +70,8 @@ export function createPayments(options: PaymentsOptions): Payments {
   } as const;
   return {
     routes: createPaymentRoutes({ context, intents, refunds, cases, target: webhooks.target }),
-<<<<<<< HEAD
-    control: createPaymentControl({ intents, cases }),
-    challenges: createChallenges(context, intents),
-=======
     control: createPaymentControl({ intents, cases, refunds }),
-    challengeRoutes: (site) => createChallengeRoutes({ context, intents, site }),
-    challenges: () => intents.all().filter(({ status }) => status === 'requires_action'),
->>>>>>> cf93ff6 (feat(sandbox): play refunds that are pending, fail later or are made in the dashboard)
+    challenges: createChallenges(context, intents),
     aim: webhooks.aim,
     expire: () => {
       intents.expire();

@@ -12,6 +12,7 @@ import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { DECLINED_CARD, PERSON, type Line } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, textsOf } from '../../support/expectations.ts';
+import { moveAtProvider, refundInDashboard } from '../../support/provider-refunds.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
 import { CHALLENGED } from './challenged.ts';
 import { newRequest, type OrderRequest } from './client.ts';
@@ -55,6 +56,7 @@ export const SCENARIOS = {
   webhookDeadLettered,
   webhookRetried,
   refundedPartly,
+  refundPending,
   refundRefused,
   refundRedriven,
   disputed,
@@ -220,6 +222,23 @@ async function refundedPartly(stack: TestStack): Promise<OrderId> {
     include: { payment: true },
   });
   expect(payment).toMatchObject({ refundedMinor: REFUND_MINOR, refundingMinor: 0 });
+  return orderId;
+}
+
+/** Shipped; the provider is sure of the requested refund later, and makes another in its dashboard. */
+async function refundPending(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilSettled(stack, withCredit({ card: 'pm_card_pendingRefund' }));
+  await untilStatus(stack, orderId, 'shipped');
+  await refundPartly(stack, orderId, 'pending');
+  const { providerReference } = await stack.db.refund.findFirstOrThrow({ where: { orderId } });
+  await moveAtProvider(stack, providerReference, 'succeeded');
+  await eventually(() => expectRefund(stack, orderId, 'succeeded'), SOON);
+  const payment = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
+  await refundInDashboard(stack, payment.providerReference, { amount: 100 });
+  await untilEvent(stack, orderId, 'refund.external');
+  const done = { orderId, status: 'succeeded' } as const;
+  await eventually(async () => expect(await stack.db.refund.count({ where: done })).toBe(2), SOON);
+  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 2 });
   return orderId;
 }
 
