@@ -10,7 +10,6 @@ import type { Database } from '../prisma/client/client.ts';
 import { recordExpired } from '../prisma/orders/expire-order.ts';
 import { recordDeclined } from '../prisma/orders/settle-order.ts';
 import { recordVoidRequested, type VoidRequest } from '../prisma/orders/voids.ts';
-import { settledActions } from '../telemetry/payment-actions.ts';
 
 /** The API's responses to POST /v1/orders: whoever settles the order stores them. */
 export interface SettledResponses {
@@ -31,15 +30,12 @@ export interface Later {
   readonly retryAfterMs?: number;
 }
 
-/**
- * Voids the payment, after which the order can no longer be placed, and ends the order. `cause`: of the
- * event, when the order waited for the shopper.
- */
+/** Voids the payment, after which the order can no longer be placed, and ends the order. */
 export async function endUnpaid(
   deps: EndUnpaidDeps,
   order: Order,
-  wanted: VoidRequest & { readonly cause: 'payment_action' | null },
-): Promise<{ readonly kind: 'ended' } | Later> {
+  wanted: VoidRequest,
+): Promise<{ readonly kind: 'declined' | 'expired' } | Later> {
   const { db, payments, responses } = deps;
   const requested = await recordVoidRequested(db, order, wanted);
   if (requested === null) return { kind: 'later', reason: 'placed_meanwhile' };
@@ -53,14 +49,11 @@ export async function endUnpaid(
   if (outcome.kind !== 'done') return { kind: 'later', reason: 'void_not_done' };
   const voided = { reference, wasAuthorized: outcome.wasAuthorized };
   if (declineCode === null) {
-    await recordExpired(db, order, voided, wanted.cause);
-  } else {
-    // Nobody may be waiting for the response: it is that of the request that opened the order.
-    const response = responses.declined(declineCode, order.correlationId);
-    await recordDeclined(db, order, { code: declineCode, reference, response, voided });
+    await recordExpired(db, order, voided);
+    return { kind: 'expired' };
   }
-  if (wanted.cause !== null) {
-    settledActions.inc({ outcome: declineCode === null ? 'expired' : 'declined' });
-  }
-  return { kind: 'ended' };
+  // Nobody may be waiting for the response: it is that of the request that opened the order.
+  const response = responses.declined(declineCode, order.correlationId);
+  await recordDeclined(db, order, { code: declineCode, reference, response, voided });
+  return { kind: 'declined' };
 }

@@ -33,8 +33,8 @@ export async function explainUnsettled(
   }
   const unfinished = await findUnfinishedVoid(deps.db, order.id);
   if (unfinished === null) return 'expired';
-  const { kind } = await voidAndExpire(deps, order, unfinished.reference);
-  return kind === 'expired' ? 'expired' : 'void_pending';
+  const { kind } = await endUnpaid(deps, order, unfinished);
+  return kind === 'later' ? 'void_pending' : 'expired';
 }
 
 /**
@@ -77,8 +77,8 @@ async function voidAndExpire(
   order: Order,
   reference: string,
 ): Promise<ExpireOutcome> {
-  const outcome = await endUnpaid(deps, order, { reference, declineCode: null, cause: null });
-  return outcome.kind === 'ended' ? { kind: 'expired' } : outcome;
+  const outcome = await endUnpaid(deps, order, { reference, declineCode: null });
+  return outcome.kind === 'later' ? outcome : { kind: 'expired' };
 }
 
 async function recordEnd({ db }: EndUnpaidDeps, order: Order): Promise<ExpireOutcome> {

@@ -12,7 +12,7 @@ import { findOrder, startOf } from '../prisma/orders/orders.ts';
 import { findPaymentWait, type PaymentWait } from '../prisma/orders/payment-actions.ts';
 import { recordExpired } from '../prisma/orders/expire-order.ts';
 import { recordPlaced } from '../prisma/orders/settle-order.ts';
-import { findUnfinishedVoid } from '../prisma/orders/voids.ts';
+import { findUnfinishedVoid, type VoidRequest } from '../prisma/orders/voids.ts';
 import { settledActions } from '../telemetry/payment-actions.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
 import type { CheckoutStarter } from './checkout-starter.ts';
@@ -121,14 +121,13 @@ async function place(
   return stillWaits(db, order.id);
 }
 
-async function end(
-  deps: EndUnpaidDeps,
-  order: Order,
-  why: { readonly reference: string; readonly declineCode: string | null },
-): Promise<ActionOutcome> {
-  const ended = await endUnpaid(deps, order, { ...why, cause: 'payment_action' });
-  if (ended.kind === 'ended') return NOT_WAITING;
-  return ended.reason === 'placed_meanwhile' ? stillWaits(deps.db, order.id) : ended;
+async function end(deps: EndUnpaidDeps, order: Order, why: VoidRequest): Promise<ActionOutcome> {
+  const ended = await endUnpaid(deps, order, why);
+  if (ended.kind === 'later') {
+    return ended.reason === 'placed_meanwhile' ? stillWaits(deps.db, order.id) : ended;
+  }
+  settledActions.inc({ outcome: ended.kind });
+  return NOT_WAITING;
 }
 
 async function stillWaits(db: EndUnpaidDeps['db'], orderId: OrderId): Promise<ActionOutcome> {
@@ -143,7 +142,7 @@ async function absent(
   { isOverdue }: PaymentWait,
 ): Promise<ActionOutcome> {
   if (!isOverdue) return { kind: 'later', reason: 'absent' };
-  await recordExpired(db, order, null, 'payment_action');
+  await recordExpired(db, order, null);
   settledActions.inc({ outcome: 'expired' });
   return NOT_WAITING;
 }

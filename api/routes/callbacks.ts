@@ -7,7 +7,6 @@ import { Hono, type Context } from 'hono';
 import { findTraceparent } from '../../prisma/orders/orders.ts';
 import { recordsSpans } from '../../telemetry/tracing.ts';
 import { storeMessage, UNRECOGNIZED_TYPE, type InboxMessage } from '../../prisma/events/inbox.ts';
-import { withoutSecrets } from '../../gateways/stripe/webhook.ts';
 import type { CallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { limitBody } from '../middleware/request-body.ts';
@@ -40,12 +39,12 @@ export function callbackRoutes(services: Services) {
       const signature = c.req.header('stripe-signature') ?? null;
       const verdict = verifyPaymentWebhook({ body, signature });
       if (verdict.kind === 'rejected') throw badSignature();
-      const { id, orderId, about } = verdict;
+      const { id, orderId, about, kept } = verdict;
       c.set('orderId', orderId ?? undefined);
       const type = verdict.type ?? UNRECOGNIZED_TYPE;
       const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
       // One that changes nothing is compared with our records some seconds later.
-      if ((await storeMessage(db, message, withoutSecrets(body))) === 'stored') {
+      if ((await storeMessage(db, message, kept)) === 'stored') {
         await bestEffort(services, message, handlePaymentWebhook(services, message));
       }
       await bestEffort(services, message, joinTrace(services, c));

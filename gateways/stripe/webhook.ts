@@ -20,6 +20,8 @@ type WebhookVerdict =
       readonly orderId: OrderId | null;
       /** What the event is about; null when that is no payment, or is not understood. */
       readonly about: PaymentReport | null;
+      /** The message without the secret of a payment, which must not be stored. */
+      readonly kept: Uint8Array<ArrayBuffer>;
     }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
 
@@ -54,11 +56,8 @@ export function createPaymentWebhookVerifier(secrets: readonly string[]): Webhoo
   };
 }
 
-/**
- * The message without what must not be kept: with the secret of a payment anybody could confirm it. All
- * other bytes stay as they were signed.
- */
-export function withoutSecrets(body: Uint8Array): Uint8Array<ArrayBuffer> {
+/** With the secret of a payment anybody could confirm it. All other bytes stay as they were signed. */
+function withoutSecrets(body: Uint8Array): Uint8Array<ArrayBuffer> {
   // One character per byte, so that no other byte changes.
   const text = Buffer.from(body).toString('latin1');
   return Buffer.from(text.replaceAll(CLIENT_SECRET, '$1"not kept"'), 'latin1');
@@ -113,6 +112,7 @@ function readEvent(body: Uint8Array): WebhookVerdict {
     type: event?.type ?? null,
     orderId: orderId !== null && isOrderId(orderId) ? orderId : null,
     about: readReport(object),
+    kept: withoutSecrets(body),
   };
 }
 

@@ -13,22 +13,21 @@ import { writeNothingVoided, writeVoided, type Voided } from './voids.ts';
 
 /**
  * Order `expired`, stock released. The caller has voided the payment, if there was one; also one that was
- * found after the order had expired without it. `cause`: of the event, when the order waited for the
- * shopper.
+ * found after the order had expired without it. The event says whether the order waited for its shopper.
  */
 export async function recordExpired(
   db: Database,
   order: Order,
   voided: Voided | null,
-  cause: 'payment_action' | null = null,
 ): Promise<void> {
   await orderTransaction(db, order.id, async (tx) => {
     const { id: orderId } = order;
+    const waiting = await tx.payment.count({ where: { orderId, status: 'requires_action' } });
     const change = await transitionOrder(tx, {
       orderId,
       type: 'order.expired',
       to: 'expired',
-      data: cause === null ? {} : { cause },
+      data: waiting === 0 ? {} : { cause: 'payment_action' },
     });
     if (change.kind === 'already' && voided !== null) {
       const recordedDeclined = await tx.payment.count({ where: { orderId, status: 'declined' } });

@@ -153,7 +153,7 @@ async function unconfirmed({ db, open }: SeededDatabase): Promise<Order> {
 async function expiredUnconfirmed(shop: SeededDatabase): Promise<OrderId> {
   const order = await unconfirmed(shop);
   const ended = { reference: `pi_${order.id}`, wasAuthorized: false };
-  await recordExpired(shop.db, order, ended, 'payment_action');
+  await recordExpired(shop.db, order, ended);
   return order.id;
 }
 

@@ -189,7 +189,8 @@ describe('payment webhook', () => {
 
   test('a payment intent event yields its intent and its order', () => {
     const intent = { object: 'payment_intent', id: 'pi_1', metadata: { order_id: orderId } };
-    expect(verify(signed(event('payment_intent.succeeded', intent)))).toEqual({
+    const payload = event('payment_intent.succeeded', intent);
+    expect(verify(signed(payload))).toEqual({
       kind: 'verified',
       id: 'evt_1',
       type: 'payment_intent.succeeded',
@@ -199,7 +200,18 @@ describe('payment webhook', () => {
         reference: 'pi_1',
         refundedMinor: null,
       },
+      kept: bytes(payload),
     });
+  });
+
+  test('an event is kept with every byte but the secret of its payment', () => {
+    const around =
+      '{"id":"evt_1","name":"K\u00f6ln \ud83d\ude80","data":{"object":{"client_secret" : ';
+    const payload = `${around}"pi_1_secret_x","next_action":null}}}`;
+    const verdict = verify(signed(payload));
+    if (verdict.kind !== 'verified') throw new Error(verdict.kind);
+    const kept = Buffer.from(verdict.kept).toString();
+    expect(kept).toBe(`${around}"not kept","next_action":null}}}`);
   });
 
   test('a charge event yields its payment intent and the refunded amount', () => {
@@ -270,6 +282,7 @@ describe('payment webhook', () => {
         type: null,
         orderId: null,
         about: null,
+        kept: bytes(payload),
       });
     }
     const run = fc.property(fc.json({ maxDepth: 3 }), (json) => {
@@ -285,12 +298,14 @@ describe('payment webhook', () => {
     { object: 'charge', id: 'ch_1', amount_refunded: '70', metadata: { order_id: orderId } },
     { object: 'charge', id: 'ch_1', payment_intent: {}, metadata: { order_id: orderId } },
   ])('an event about %j keeps its id, its type and the order that it names', (object) => {
-    expect(verify(signed(event('charge.refunded', object)))).toEqual({
+    const payload = event('charge.refunded', object);
+    expect(verify(signed(payload))).toEqual({
       kind: 'verified',
       id: 'evt_1',
       type: 'charge.refunded',
       orderId: 'metadata' in object ? orderId : null,
       about: null,
+      kept: bytes(payload),
     });
   });
 });

@@ -6,7 +6,7 @@ import { newId } from '../../../prisma/client/ids.ts';
 import { LOG_START, type LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { NEVER } from './history.ts';
 
-function setUp({ notifyExpired = true, refuses = (_: OrderId): boolean => false } = {}) {
+function setUp({ notifyExpired = true, refuses = (id: OrderId): boolean => id === '' } = {}) {
   const started: string[] = [];
   const subscriber = createExpiryNotifierSubscriber({
     notifyExpired,
