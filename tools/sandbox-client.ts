@@ -12,8 +12,8 @@ export interface SandboxClient {
   /** Works after the signal aborted too. */
   clearFaults(): Promise<void>;
   ledger(provider: 'payments' | 'warehouse'): Promise<readonly Effect[]>;
-  /** What a person does at the payment provider, such as `payments/disputes`. Returns the response's body. */
-  act(path: string, body: object): Promise<unknown>;
+  /** What a person does at a provider, such as `payments/disputes`. Works after the signal aborted too. */
+  act(path: string, body: object, method?: 'POST' | 'PUT'): Promise<void>;
   /** The orders whose payment waits for its shopper, who can still authorize it. */
   challenges(): Promise<readonly string[]>;
   /** The text messages, oldest first; with `to`, those to that number. */
@@ -54,11 +54,10 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxClien
       const url = new URL('/faults', base).href;
       await callFor({ url, method: 'DELETE', timeoutMs }, z.unknown());
     },
-    act: (path, body) =>
-      callFor(
-        { url: new URL(`/${path}`, base).href, method: 'POST', body, signal, timeoutMs },
-        z.unknown(),
-      ),
+    act: async (path, body, method = 'POST') => {
+      const url = new URL(`/${path}`, base).href;
+      await callFor({ url, method, body, timeoutMs }, z.unknown());
+    },
     ledger: async (provider) => (await get(`/ledger/${provider}`, ledgerSchema)).effects,
     challenges: async () => {
       const { challenges } = await get('/payments/challenges', challengesSchema);
