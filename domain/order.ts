@@ -2,7 +2,7 @@
  * The order: statuses, the transition table, and its types. Order, payment and shipment each have a
  * status of their own.
  */
-import type { CustomerId, OrderId, PaymentId } from './ids.ts';
+import type { CustomerId, OrderId } from './ids.ts';
 import type { Language } from './language.ts';
 
 export const ORDER_STATUSES = [
@@ -20,16 +20,6 @@ export const ORDER_STATUSES = [
 ] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
-export type PaymentStatus =
-  | 'authorizing'
-  /** The shopper has to confirm it, such as with 3-D Secure: nothing is held yet. */
-  | 'requires_action'
-  | 'declined'
-  | 'authorized'
-  | 'captured'
-  | 'partially_refunded'
-  | 'voided'
-  | 'refunded';
 /** Of one order line's units: `held` until the warehouse has `reserved` them. */
 export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
 
@@ -191,45 +181,6 @@ export function sentQuantity(line: {
   readonly reservedQuantity?: number | null;
 }): number {
   return line.reservedQuantity ?? line.quantity;
-}
-
-/** The money of an order: the card's part, and the part that store credit pays. */
-export interface Payment {
-  readonly id: PaymentId;
-  readonly orderId: OrderId;
-  /** Of the card's part. */
-  readonly status: PaymentStatus;
-  /** The card's part, as it is authorized. 0: no payment provider is called. */
-  readonly amountMinor: number;
-  /** What is to be captured of it: less when not all of the order is sent. */
-  readonly dueMinor: number;
-  /** What store credit pays: less than it was to pay when not all of the order is sent. */
-  readonly creditMinor: number;
-  readonly capturedMinor: number;
-  /** Refunded to the card. */
-  readonly refundedMinor: number;
-  /** The same of requested refunds that are not settled yet. */
-  readonly refundingMinor: number;
-  /** Refunded to store credit, from whichever part. */
-  readonly creditedMinor: number;
-  /** The same of requested refunds that are not settled yet. */
-  readonly creditingMinor: number;
-  /** What banks have taken back in disputes, open or lost. */
-  readonly disputedMinor: number;
-  readonly currency: string;
-  /**
-   * The token that the shopper's browser got from the provider. Stays in PostgreSQL and at the provider.
-   * Null: the card pays nothing.
-   */
-  readonly paymentMethod: string | null;
-  readonly providerReference: string | null;
-  readonly declineCode: string | null;
-  /** The expiry of the authorization, if the provider named one. */
-  readonly captureBefore: string | null;
-  /** Captured manually at the provider or elsewhere: the authorization must not be voided. */
-  readonly capturedManually: boolean;
-  /** About the start of the authorization. */
-  readonly createdAt: string;
 }
 
 /** An event of an order. `seq` is gap-free per order. */

@@ -2,7 +2,8 @@
  * Discrepancies between our records and a provider's about one order. Pure: the records are read
  * elsewhere. An operation in flight is no discrepancy.
  */
-import type { PaymentStatus, ReservationStatus } from './order.ts';
+import type { ReservationStatus } from './order.ts';
+import type { PaymentStatus } from './payment.ts';
 import type { ShipmentStatus } from './shipment.ts';
 
 export const DISCREPANCY_KINDS = [

@@ -1,6 +1,7 @@
 /** Refunds, and how much of an order can be refunded. Pure. */
 import type { OrderId, RefundId } from './ids.ts';
-import type { CancelReason, OrderStatus, Payment, PaymentStatus } from './order.ts';
+import type { CancelReason, OrderStatus } from './order.ts';
+import type { Payment, PaymentStatus } from './payment.ts';
 import type { RefundedLine } from './refund-lines.ts';
 
 export const REFUND_STATUSES = [

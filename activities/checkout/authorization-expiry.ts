@@ -3,7 +3,7 @@
  * a failing step stops its retries, so that the order is compensated in time.
  */
 import { AUTHORIZATION_LIFETIME_MS, AUTHORIZATION_MARGIN_MS } from '../../domain/attention.ts';
-import type { Payment } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import { authorizationExpiring, isRetryable } from '../failures.ts';
 
 /** Rejects with `authorization_expiring` when another attempt would be too close to the expiry. */

@@ -1,6 +1,7 @@
 /** The dependencies of the checkout activities. Tests use the same gateways with other addresses. */
 import type { OrderId } from '../../domain/ids.ts';
-import type { Order, Payment } from '../../domain/order.ts';
+import type { Order } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { Mailer } from '../../gateways/mail/mailer.ts';
 import type { SmsSender } from '../../gateways/sms/sms-sender.ts';

@@ -4,7 +4,7 @@
  * has expired at the provider can never charge twice.
  */
 import { providerKey } from '../../domain/ids.ts';
-import type { Payment } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { ProviderPayment, SettleRequest } from '../../gateways/payments.ts';
 import {
   amountOf,

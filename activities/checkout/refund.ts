@@ -4,7 +4,7 @@
  * one, so a refund whose response was lost is found and never repeated. One that the provider accepted
  * without being sure is only looked up from then on.
  */
-import type { Payment } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import { cardPartOf, REFUND_FOLLOWED_MS, type Refund } from '../../domain/refund.ts';
 import type { ProviderPayment, RefundOutcome } from '../../gateways/payments.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';

@@ -6,8 +6,8 @@ import {
   type Adjustment,
   type Order,
   type OrderEvent,
-  type Payment,
 } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { PaymentWait } from '../../prisma/orders/payment-actions.ts';

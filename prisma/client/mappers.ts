@@ -8,8 +8,8 @@ import {
   type Order,
   type OrderEvent,
   type OrderLine,
-  type Payment,
 } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { Shipment } from '../../domain/shipment.ts';
 import type { Prisma } from '../generated/client.ts';
 import { readAddress, readObject, uncheckedColumn } from './columns.ts';

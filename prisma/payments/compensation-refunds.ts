@@ -1,6 +1,6 @@
 /** The refunds that the compensation of a captured payment makes: those requested before, then the rest. */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
-import type { Payment } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import { leftOnCard, type Refund } from '../../domain/refund.ts';
 import type { Database } from '../client/client.ts';
 import { newId } from '../client/ids.ts';

@@ -4,7 +4,7 @@
  * SQL for the database's clock.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
-import type { Payment } from '../../domain/order.ts';
+import type { Payment } from '../../domain/payment.ts';
 import {
   orderTransaction,
   transitionOrder,

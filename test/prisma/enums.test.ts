@@ -1,11 +1,7 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { CreditEntryKind } from '../../domain/credit.ts';
-import type {
-  AdjustmentKind,
-  CancelReason,
-  OrderStatus,
-  PaymentStatus,
-} from '../../domain/order.ts';
+import type { AdjustmentKind, CancelReason, OrderStatus } from '../../domain/order.ts';
+import type { PaymentStatus } from '../../domain/payment.ts';
 import type { ReservationStatus } from '../../domain/order.ts';
 import type { ShipmentStatus } from '../../domain/shipment.ts';
 import type { DiscrepancyKind } from '../../domain/reconciliation.ts';

@@ -1,6 +1,7 @@
 /** The demo's seven scenarios as data: what is ordered, which fault is armed, the expected outcome. */
 import type { Notification } from '../../domain/ids.ts';
-import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
+import type { CancelReason, OrderStatus } from '../../domain/order.ts';
+import type { PaymentStatus } from '../../domain/payment.ts';
 
 /** A fault of the sandbox. `times` bounds it, so that no circuit breaker opens. */
 export interface Fault {

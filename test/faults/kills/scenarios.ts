@@ -6,7 +6,7 @@ import { expect, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { ERASED } from '../../../domain/erasure.ts';
 import type { OrderId } from '../../../domain/ids.ts';
-import type { PaymentStatus } from '../../../domain/order.ts';
+import type { PaymentStatus } from '../../../domain/payment.ts';
 import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { DECLINED_CARD, PERSON, type Line } from '../../support/client.ts';
