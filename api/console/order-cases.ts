@@ -6,7 +6,7 @@ import { html } from 'hono/html';
 import type { CaseBody } from '../schemas/cases.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { Html } from './page.ts';
-import { badge, money, time, words } from './parts.ts';
+import { badge, capitalized, money, time, words } from './parts.ts';
 
 /** Until when the shopper can confirm the payment. */
 export function paymentActionBox({ status, payment }: OrderView): Html | string {
@@ -42,12 +42,11 @@ function caseBody(each: CaseBody): Html {
         <code>${id}</code>
       </small>
     </p>
-    ${each.respond_by === null || !isOpen ? '' : html`<p>Respond ${time(each.respond_by)}.</p>`}
     ${
       actions.length === 0
         ? ''
         : html`<ul>
-            ${actions.map(({ action, effect }) => html`<li><strong>${action}</strong>: ${effect}</li>`)}
+            ${actions.map(({ action, effect }) => html`<li><strong>${capitalized(action)}</strong>: ${effect}</li>`)}
           </ul>`
     }`;
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { stepTitle } from '../../domain/checkout-steps.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { Html } from './page.ts';
-import { actionForm, elapsed, hidden, money, time, words } from './parts.ts';
+import { actionForm, capitalized, elapsed, hidden, money, time, words } from './parts.ts';
 
 /** The steps that wait for a person, each with what can be decided and what that does. */
 export function attentionBox(order: OrderView): Html | string {
@@ -27,7 +27,7 @@ export function attentionBox(order: OrderView): Html | string {
                 <input name="note" maxlength="500" autocomplete="off" />
               </label>`,
             buttons: waiting.decisions.map(({ action, effect }) => ({
-              label: `${action[0]?.toUpperCase() ?? ''}${action.slice(1)}`,
+              label: capitalized(action),
               choice: action,
               effect,
               ...(action !== 'retry' && { tone: action === 'cancel' ? 'danger' : 'secondary' }),
@@ -77,7 +77,7 @@ export function timelineList({ timeline, created_at, currency }: OrderView): Htm
 function titleOf(type: string, { channel }: Data): string {
   if (channel === 'sms' && type === 'order.customer_notified') return 'text message sent';
   if (channel === 'sms' && type === 'order.notification_failed') return 'text message failed';
-  return words(type.replace(/^order\./, ''));
+  return words(type.replace(/^order\./, '').replace('.', ' '));
 }
 
 /** An amount is in the currency that stands beside it. */

@@ -33,6 +33,10 @@ export function words(text: string): string {
   return text.replaceAll('_', ' ');
 }
 
+export function capitalized(text: string): string {
+  return `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;
+}
+
 export function money(amountMinor: number, currency: string): string {
   return formatMoney({ amountMinor, currency });
 }
