@@ -1,6 +1,7 @@
 /**
- * Starts the workflow of each accepted refund that has none: the API starts it after its response and
- * does not wait, so the start can be lost with the process or during a Temporal outage.
+ * Starts the workflow of each refund that has none and is due. The API starts that of an accepted one after
+ * its response and does not wait, so the start can be lost with the process or during a Temporal outage.
+ * Nothing else starts the one of a cancelled order whose provider is not sure.
  */
 import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { isRefundId, type RefundId } from '../../../domain/ids.ts';
@@ -24,7 +25,7 @@ const GRACE_MS = 2_000;
 export function createRefundStarterSubscriber(deps: RefundStarterDeps): Subscriber {
   return {
     name: 'refund-starter',
-    types: ['refund.requested'],
+    types: ['refund.requested', 'refund.pending', 'refund.external'],
     startsAt: 'beginning',
     maxBatch: 20,
     delayMs: GRACE_MS,
