@@ -6,13 +6,16 @@ import { AUTHENTICATION_FAILURE, GENERIC_DECLINE, outcomeOf, troubleOf } from '.
 import type { Decline } from './cards.ts';
 import { finalError, missing } from './errors.ts';
 import { authorizationIn } from './parameters.ts';
-import { showIntent } from './records.ts';
+import { AUTHORIZATION_WINDOW_MS, EXTENDED_WINDOW_MS, showIntent } from './records.ts';
 import type { Intent } from './records.ts';
 import { recordEffect, unexpectedState } from './steps.ts';
 import type { IntentDeps, Put, Step } from './steps.ts';
 
 /** What a shopper does where the bank asks for authentication. */
 export type Authentication = 'authenticated' | 'failed';
+
+/** Every card of the sandbox can be held for longer. */
+const EXTENSION = 'payment_method_options[card][request_extended_authorization]';
 
 interface Means extends IntentDeps {
   readonly put: Put;
@@ -45,6 +48,8 @@ export function authorize(means: Means, step: Step): ProviderResponse {
     decline: null,
     created_at_ms: means.clock.now(),
     authorized_at_ms: null,
+    window_ms:
+      step.form.text(EXTENSION) === 'if_available' ? EXTENDED_WINDOW_MS : AUTHORIZATION_WINDOW_MS,
     canceled_at_ms: null,
     cancellation_reason: null,
   };

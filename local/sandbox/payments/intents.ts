@@ -8,7 +8,7 @@ import { authenticate, authorize } from './authorize.ts';
 import type { Authentication } from './authorize.ts';
 import { failure, invalid, missing } from './errors.ts';
 import { partIn } from './parameters.ts';
-import { AUTHORIZATION_WINDOW_MS, intentSchema, showCharge, showIntent } from './records.ts';
+import { intentSchema, showCharge, showIntent } from './records.ts';
 import type { Intent } from './records.ts';
 import { recordEffect, unexpectedState } from './steps.ts';
 import type { IntentDeps, Put, Step } from './steps.ts';
@@ -37,7 +37,7 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
   function current(intent: Intent): Intent {
     const { status, authorized_at_ms: authorizedAtMs } = intent;
     if (status !== 'requires_capture' || authorizedAtMs === null) return intent;
-    const endsMs = authorizedAtMs + AUTHORIZATION_WINDOW_MS;
+    const endsMs = authorizedAtMs + intent.window_ms;
     if (deps.clock.now() < endsMs) return intent;
     const expired = canceled(intent, endsMs, 'automatic');
     deps.journal.transact(() => {

@@ -32,6 +32,8 @@ export const intentSchema = z.object({
     .nullable(),
   created_at_ms: z.number(),
   authorized_at_ms: z.number().nullable(),
+  /** How long its authorization lasts. */
+  window_ms: z.number().default(7 * 24 * 60 * 60 * 1000),
   canceled_at_ms: z.number().nullable(),
   cancellation_reason: z.string().nullable(),
 });
@@ -110,7 +112,7 @@ export function showCharge(intent: Intent): object {
     object: 'charge',
     amount: intent.amount_minor,
     amount_captured: intent.captured_minor,
-    amount_refunded: intent.refunded_minor,
+    amount_refunded: releasedOf(intent) + intent.refunded_minor,
     billing_details: { address: null, email: null, name: null, phone: null, tax_id: null },
     captured: intent.status === 'succeeded',
     created: seconds(intent.created_at_ms),
@@ -129,23 +131,33 @@ export function showCharge(intent: Intent): object {
   };
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000;
 /** Stripe's window for card authorizations: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
-export const AUTHORIZATION_WINDOW_MS = 7 * 24 * 60 * 60 * 1000;
+export const AUTHORIZATION_WINDOW_MS = 7 * DAY_MS;
+/** The longest of https://docs.stripe.com/payments/extended-authorization */
+export const EXTENDED_WINDOW_MS = 30 * DAY_MS;
+
+/** What a capture of less than was authorized has released. */
+export function releasedOf(intent: Intent): number {
+  return intent.status === 'succeeded' ? intent.amount_minor - intent.captured_minor : 0;
+}
 
 function cardOf(intent: Intent): object {
   const expiry = { exp_month: 12, exp_year: 2034 };
   if (intent.status !== 'requires_capture' || intent.authorized_at_ms === null) return expiry;
-  const captureBefore = seconds(intent.authorized_at_ms + AUTHORIZATION_WINDOW_MS);
-  return { ...expiry, capture_before: captureBefore };
+  const captureBefore = seconds(intent.authorized_at_ms + intent.window_ms);
+  const isExtended = intent.window_ms > AUTHORIZATION_WINDOW_MS;
+  const extended_authorization = { status: isExtended ? 'enabled' : 'disabled' };
+  return { ...expiry, capture_before: captureBefore, extended_authorization };
 }
 
 /** The Stripe Refund. */
-export function showRefund(refund: Refund): object {
+export function showRefund(refund: Refund, charge?: object): object {
   return {
     id: refund.id,
     object: 'refund',
     amount: refund.amount_minor,
-    charge: refund.charge_id,
+    charge: charge ?? refund.charge_id,
     created: seconds(refund.created_at_ms),
     currency: refund.currency,
     metadata: refund.metadata,

@@ -10,13 +10,15 @@ import type { RefundCourse, RefundStatus } from './cards.ts';
 import { finalError, failure, invalid, missing } from './errors.ts';
 import type { IntentStore } from './intents.ts';
 import { partIn } from './parameters.ts';
-import { refundSchema, showCharge, showIntent, showRefund } from './records.ts';
+import { refundSchema, releasedOf, showCharge, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
 import { recordEffect } from './steps.ts';
 import type { IntentDeps, Step } from './steps.ts';
 
 export interface RefundStore {
   refund(step: Step): ProviderResponse;
+  /** What a capture of less than was authorized has released: for Stripe it is a refund, but returns nothing. */
+  release(intent: Intent): void;
   /** As in the dashboard: without a key. The caller has checked the amount. */
   refundManually(
     intent: Intent,
@@ -49,7 +51,7 @@ const RETURNING: readonly RefundStatus[] = ['pending', 'requires_action', 'succe
 export function createRefundStore(deps: IntentDeps, intents: IntentStore): RefundStore {
   const refunds = deps.journal.table({ name: 'refunds', row: refundSchema, limit: MAX_REFUNDS });
 
-  function make({ intent, amountMinor, key, course, ...given }: Made): Refund {
+  function add({ intent, amountMinor, key, course, ...given }: Made): Refund {
     const id = `re_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
     const refund: Refund = {
       ...given,
@@ -65,6 +67,12 @@ export function createRefundStore(deps: IntentDeps, intents: IntentStore): Refun
       created_at_ms: deps.clock.now(),
     };
     refunds.set(id, refund);
+    return refund;
+  }
+
+  function make(made: Made): Refund {
+    const { intent, amountMinor } = made;
+    const refund = add(made);
     count(refund, amountMinor);
     if (refund.status === 'succeeded') record(refund, 'refund');
     deps.emit('refund.created', showRefund(refund));
@@ -126,6 +134,14 @@ export function createRefundStore(deps: IntentDeps, intents: IntentStore): Refun
     refundManually: (intent, { amountMinor, begins }) => {
       const made = { intent, amountMinor, key: null, reason: null, metadata: {} };
       return deps.journal.transact(() => make({ ...made, course: { begins, becomes: null } }));
+    },
+    release: (intent) => {
+      const amountMinor = releasedOf(intent);
+      if (amountMinor === 0) return;
+      const course = { begins: 'succeeded', becomes: null } as const;
+      const release = add({ intent, amountMinor, key: null, reason: null, metadata: {}, course });
+      deps.emit('refund.created', showRefund(release));
+      deps.emit('charge.refunded', showCharge(intent));
     },
     refund: (step) => {
       const intent = intentIn(step, intents);

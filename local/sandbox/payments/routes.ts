@@ -10,7 +10,8 @@ import type { CaseStore } from './cases.ts';
 import { parseForm } from './form.ts';
 import type { IntentStore } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
-import { orderOf, showIntent, showRefund } from './records.ts';
+import { orderOf, showCharge, showIntent, showRefund } from './records.ts';
+import type { Refund } from './records.ts';
 import type { RefundStore } from './refunds.ts';
 import type { Step } from './steps.ts';
 import { API_VERSION } from './webhooks.ts';
@@ -70,11 +71,12 @@ export function createPaymentRoutes(deps: PaymentDeps): Hono<SandboxEnv> {
   app.get('/payment_intents/:id', (c) =>
     read(c, () => showOne(c, intents, c.req.param('id')), c.req.param('id')),
   );
-  app.get('/refunds', (c) => read(c, () => listRefunds(c, refunds), c.req.query('payment_intent')));
+  app.get('/refunds', (c) => read(c, () => listRefunds(c, deps), c.req.query('payment_intent')));
   app.get('/refunds/:id', (c) =>
     read(c, () => {
       const refund = refunds.find(c.req.param('id'));
-      return refund === undefined ? missing('refund', c.req.param('id')) : ok(showRefund(refund));
+      if (refund === undefined) return missing('refund', c.req.param('id'));
+      return ok(shownRefund(queryOf(c).list('expand'), intents)(refund));
     }),
   );
   app.get('/account', (c) => read(c, () => ok(ACCOUNT)));
@@ -163,13 +165,26 @@ function showOne(c: SandboxContext, intents: IntentStore, id: string): ProviderR
   return ok(showIntent(intent, queryOf(c).list('expand')));
 }
 
-function listRefunds(c: SandboxContext, refunds: RefundStore): ProviderResponse {
+function listRefunds(
+  c: SandboxContext,
+  { refunds, intents }: Pick<PaymentDeps, 'refunds' | 'intents'>,
+): ProviderResponse {
   const form = queryOf(c);
   const intentId = form.text('payment_intent');
   const matching = refunds
     .all()
     .filter((refund) => intentId === null || refund.intent_id === intentId);
-  return listed(matching, form, { url: '/v1/refunds', show: showRefund });
+  return listed(matching, form, {
+    url: '/v1/refunds',
+    show: shownRefund(listExpand(form), intents),
+  });
+}
+
+function shownRefund(expand: readonly string[], intents: IntentStore): (refund: Refund) => object {
+  return (refund) => {
+    const intent = expand.includes('charge') ? intents.find(refund.intent_id) : undefined;
+    return showRefund(refund, intent && showCharge(intent));
+  };
 }
 
 function queryOf(c: SandboxContext): ReturnType<typeof parseForm> {
