@@ -174,6 +174,7 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
       limits: limits.payments,
       apiUrl: config.STRIPE_API_URL,
       apiKey: config.STRIPE_API_KEY,
+      extendedAuthorization: config.STRIPE_EXTENDED_AUTHORIZATION,
       onBreakerChange,
     }),
   );

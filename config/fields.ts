@@ -57,6 +57,7 @@ export const appFields = z.object({
     "the signing secret of Stripe's webhook endpoint for /callbacks/payments, whsec_...",
     /^whsec_\S+$/,
   ),
+  STRIPE_EXTENDED_AUTHORIZATION: z.enum(['never', 'if_available']).default('never'),
   WAREHOUSE_URL: webUrl("the address of the warehouse's API, e.g. https://wms.shop.example"),
   WAREHOUSE_API_KEY: z.string(required("the API key of the warehouse's API")),
   WAREHOUSE_CALLBACK_SECRET: secrets(SECRET_FORM, BASE64_SECRET),

@@ -35,14 +35,19 @@ import { listRefundsOf, lookUpRefund, refund } from './refunds.ts';
 import { capture, voidAuthorization } from './settle.ts';
 
 export interface StripePaymentsOptions extends StripeAccess {
+  /** `if_available`: ask for a hold of up to 30 days. Others are of about seven. */
+  readonly extendedAuthorization?: ExtendedAuthorization | undefined;
   readonly limits?: PaymentLimits | undefined;
   readonly onBreakerChange?: BreakerListener | undefined;
 }
+
+type ExtendedAuthorization = 'never' | 'if_available';
 
 /** Opens nothing until the first call. Throws TypeError when `apiUrl` is no URL. */
 export function createStripePayments(options: StripePaymentsOptions): PaymentGateway {
   const stripe = createStripeClient(options);
   const limits = options.limits ?? PAYMENT_LIMITS;
+  const extended = options.extendedAuthorization ?? 'never';
   const group = (name: keyof PaymentLimits) => {
     const guard = createGuard({
       name: `payments.${name}`,
@@ -61,7 +66,8 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
 
   return {
     limitsOf,
-    authorize: (request) => authorizing.run((call) => authorize(call, request), request.signal),
+    authorize: (request) =>
+      authorizing.run((call) => authorize(call, { ...request, extended }), request.signal),
     authorizeUnavailable: () => authorizing.refusal(),
     lookUp: ({ orderId, reference, signal }) =>
       reference === null
@@ -91,7 +97,9 @@ const UNKNOWN_OUTCOME = {
 /** Stripe keeps a key for at least 24 hours. An hour less, since clocks differ. */
 const KEY_TRUSTED_MS = 23 * 3_600_000;
 
-async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<AuthorizeOutcome> {
+type Authorization = AuthorizeRequest & { readonly extended: ExtendedAuthorization };
+
+async function authorize(call: StripeCall, request: Authorization): Promise<AuthorizeOutcome> {
   const work = async (): Promise<AuthorizeOutcome> => {
     const isKeyExpired = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
     const known = isKeyExpired ? await findIntent(call, request.orderId) : ABSENT;
@@ -108,7 +116,12 @@ async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<A
   }
 }
 
-function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: AuthorizeRequest) {
+/** Whether the hold is longer is in its charge: https://docs.stripe.com/payments/extended-authorization */
+const EXTENDED = {
+  payment_method_options: { card: { request_extended_authorization: 'if_available' } },
+} as const;
+
+function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Authorization) {
   signal.throwIfAborted();
   return stripe.paymentIntents.create(
     {
@@ -124,6 +137,7 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
       // (https://docs.stripe.com/payments/finalize-payments-on-the-server). No other redirects.
       use_stripe_sdk: true,
       automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+      ...(request.extended === 'if_available' && EXTENDED),
     },
     { idempotencyKey: request.key, timeout: timeoutMs },
   );

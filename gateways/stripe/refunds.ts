@@ -37,16 +37,18 @@ export function refund(call: StripeCall, request: SettleRequest): Promise<Refund
 }
 
 /** The refund as it is now. `absent`: unknown to Stripe, or of no payment intent. */
-export function lookUpRefund(
-  { stripe, timeoutMs }: StripeCall,
-  reference: string,
-): Promise<RefundLookup> {
+export function lookUpRefund(call: StripeCall, reference: string): Promise<RefundLookup> {
+  const { stripe, timeoutMs } = call;
   return parseResponse<RefundLookup>(
     async () => {
-      const found = readRefund(
-        await stripe.refunds.retrieve(reference, {}, { timeout: timeoutMs }),
-      );
-      return found === null ? { kind: 'absent' } : { kind: 'found', refund: found };
+      const expanded = { expand: ['charge'] };
+      const found = await stripe.refunds.retrieve(reference, expanded, { timeout: timeoutMs });
+      const refund = readRefund(found);
+      if (refund === null) return { kind: 'absent' };
+      if (!isLikeRelease(found)) return { kind: 'found', refund };
+      const others = await readAll(call, refund.paymentReference);
+      const isRefund = others.some(({ id }) => id === reference);
+      return isRefund ? { kind: 'found', refund } : { kind: 'released' };
     },
     ({ code }) => {
       if (code === 'resource_missing') return { kind: 'absent' };
@@ -68,9 +70,10 @@ export async function listRefundsOf(
 const PAGE_SIZE = 100;
 const MAX_PAGES = 20;
 
+/** Newest first, without what the capture released. */
 async function readAll({ stripe, timeoutMs }: StripeCall, paymentReference: string) {
   const refunds: Stripe.Refund[] = [];
-  const params = { payment_intent: paymentReference, limit: PAGE_SIZE };
+  const params = { payment_intent: paymentReference, limit: PAGE_SIZE, expand: ['data.charge'] };
   let after = {};
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const { data, has_more: hasMore } = await parseResponse(
@@ -79,10 +82,26 @@ async function readAll({ stripe, timeoutMs }: StripeCall, paymentReference: stri
     );
     refunds.push(...data);
     const last = data.at(-1);
-    if (!hasMore || last === undefined) return refunds;
+    if (!hasMore || last === undefined) return withoutRelease(refunds);
     after = { starting_after: last.id };
   }
   throw new Inconclusive('too_many_refunds');
+}
+
+/** Nothing can be refunded before the capture, so the oldest is what the capture released. */
+function withoutRelease(refunds: readonly Stripe.Refund[]): readonly Stripe.Refund[] {
+  const oldest = refunds.at(-1);
+  return oldest !== undefined && isLikeRelease(oldest) ? refunds.slice(0, -1) : refunds;
+}
+
+/**
+ * True for a refund of exactly what a capture of less than was authorized has left, without a key of ours.
+ * Stripe makes one with such a capture; a person can make another.
+ */
+function isLikeRelease({ amount, charge, metadata }: Stripe.Refund): boolean {
+  if (typeof charge !== 'object' || charge === null || keyIn(metadata) !== null) return false;
+  const released = charge.amount - charge.amount_captured;
+  return released > 0 && amount === released;
 }
 
 function outcomeOf(made: Stripe.Refund): RefundOutcome {

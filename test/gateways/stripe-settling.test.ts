@@ -1,10 +1,18 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { BreakerListener } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { advance } from '../support/clock.ts';
-import { HALF_OPEN_AFTER_MS, SHORT_DEADLINE, callUntilFaultFires, newOrderId } from './provider.ts';
+import {
+  HALF_OPEN_AFTER_MS,
+  SHORT_DEADLINE,
+  callUntilFaultFires,
+  newOrderId,
+  quickLimits,
+} from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, useSandbox } from './stripe-sandbox.ts';
 
 const DAY_MS = 86_400_000;
@@ -145,6 +153,87 @@ describe('settling', () => {
     });
     expect(times(orderId, 'refund')).toBe(1);
   });
+});
+
+describe('a capture of less than was authorized', () => {
+  const LESS = { amountMinor: 1_000, currency: 'EUR' };
+  const apiKey = 'sk_test_local';
+
+  /** A refund that the shop has not asked for. */
+  async function refundInDashboard(reference: string, amountMinor: number): Promise<void> {
+    const body = new URLSearchParams({ payment_intent: reference, amount: String(amountMinor) });
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const response = await fetch(`${sandbox.url}/v1/refunds`, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+  }
+
+  /** The ids of all refunds that Stripe has of the payment. */
+  async function refundsAtStripe(reference: string): Promise<readonly string[]> {
+    const url = `${sandbox.url}/v1/refunds?payment_intent=${reference}&limit=100`;
+    const response = await fetch(url, { headers: { authorization: `Bearer ${apiKey}` } });
+    const { data } = z
+      .object({ data: z.array(z.object({ id: z.string() })) })
+      .parse(await response.json());
+    return data.map(({ id }) => id);
+  }
+
+  test('what such a capture releases is no refund, and a real one of the same amount is', async () => {
+    const gateway = gatewayOf();
+    const { request, reference } = await held(gateway);
+    expect(await gateway.capture({ ...request('capture'), amount: LESS })).toMatchObject({
+      kind: 'done',
+    });
+    const state = { state: 'captured', amountMinor: 2_400, capturedMinor: 1_000 };
+    const lookUp = () => gateway.lookUpReference(reference);
+    expect(await lookUp()).toMatchObject({ payment: { ...state, refundedMinor: 0 } });
+    expect(await gateway.listRefundsOf(reference)).toEqual({ kind: 'listed', refunds: [] });
+    const [release] = await refundsAtStripe(reference);
+    expect(await gateway.lookUpRefund(release ?? '')).toEqual({ kind: 'released' });
+    await gateway.refund({ ...request('refund'), amount: { ...LESS, amountMinor: 400 } });
+    expect(await lookUp()).toMatchObject({ payment: { ...state, refundedMinor: 400 } });
+    await refundInDashboard(reference, 600);
+    expect(await lookUp()).toMatchObject({ payment: { ...state, refundedMinor: 1_000 } });
+    expect(await gateway.listRefundsOf(reference)).toMatchObject({
+      refunds: [{ amountMinor: 600 }, { amountMinor: 400 }],
+    });
+  });
+
+  test('a refund in the dashboard of what the capture released is told from it', async () => {
+    const gateway = gatewayOf();
+    const { request, reference } = await held(gateway);
+    await gateway.capture({ ...request('capture'), amount: { ...LESS, amountMinor: 1_400 } });
+    await refundInDashboard(reference, 1_000);
+    const [made, release] = await refundsAtStripe(reference);
+    expect(await gateway.lookUpRefund(made ?? '')).toMatchObject({
+      kind: 'found',
+      refund: { amountMinor: 1_000, key: null },
+    });
+    expect(await gateway.lookUpRefund(release ?? '')).toEqual({ kind: 'released' });
+    const listed = await gateway.listRefundsOf(reference);
+    expect(listed).toMatchObject({ refunds: [{ reference: made }] });
+  });
+});
+
+describe('the hold of an authorization', () => {
+  test.each([
+    ['never', 7],
+    ['if_available', 30],
+  ] as const)(
+    'a hold that is to be extended %s lasts %i days',
+    async (extendedAuthorization, days) => {
+      const limits = quickLimits();
+      const gateway = createStripePayments({
+        apiKey: 'sk_test_local',
+        apiUrl: sandbox.url,
+        limits: { authorize: limits, find: limits, lookup: limits, settle: limits },
+        extendedAuthorization,
+      });
+      const outcome = await gateway.authorize(authorization(newOrderId()));
+      if (outcome.kind !== 'authorized') throw new Error(outcome.kind);
+      const lastsMs = Date.parse(outcome.captureBefore ?? '') - Date.now();
+      expect(Math.round(lastsMs / DAY_MS)).toBe(days);
+    },
+  );
 });
 
 describe('breakers', () => {
