@@ -39,12 +39,12 @@ export type RequestShipmentOutcome =
   | { readonly kind: 'requested' }
   | { readonly kind: 'refused'; readonly reason: string }
   /**
-   * Not requested: a dispute, a fraud warning or a review speaks against it. A person is asked at `until`
-   * (ISO 8601), if they are not closed before; a past time: at once.
+   * Not requested: a dispute, a fraud warning or a review speaks against it. A person is asked when they
+   * are not closed within `leftMs`; 0: at once.
    */
   | {
       readonly kind: 'held';
-      readonly until: string;
+      readonly leftMs: number;
       /** E.g. `review prv_...`. */
       readonly cases: readonly string[];
     };

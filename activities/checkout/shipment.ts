@@ -89,9 +89,9 @@ async function hold(
   { heldFor, forMs }: { readonly heldFor: readonly HoldingCase[]; readonly forMs: number },
 ): Promise<RequestShipmentOutcome> {
   const cases = heldFor.map(({ kind, id }) => `${kind.replace('_', ' ')} ${id}`);
-  const since = await recordShipmentHeld(db, orderId, cases);
-  const waits = heldFor.some(({ isOpen }) => isOpen) ? forMs : 0;
-  return { kind: 'held', until: new Date(Date.parse(since) + waits).toISOString(), cases };
+  const heldMs = await recordShipmentHeld(db, orderId, cases);
+  const isOpen = heldFor.some((each) => each.isOpen);
+  return { kind: 'held', leftMs: isOpen ? Math.max(0, forMs - heldMs) : 0, cases };
 }
 
 async function requestShipment(

@@ -98,18 +98,17 @@ function holdingCases(orderId: OrderId): Prisma.Sql {
           AND decided.data ->> 'step' IN ('shipOrder', 'checkout'))`;
 }
 
-/** Records that the shipment is held, once. Returns since when (ISO 8601). */
+/** Records that the shipment is held, once. Returns for how long it has been, in milliseconds. */
 export async function recordShipmentHeld(
   db: Database,
   orderId: OrderId,
   cases: readonly string[],
-): Promise<string> {
+): Promise<number> {
   const type = 'order.shipment_held';
   const change = await transitionAlone(db, { orderId, type, data: { cases } });
-  if (change.kind === 'changed') return change.at;
-  const held = await db.event.findFirstOrThrow({
-    where: { orderId, dedupKey: type },
-    select: { time: true },
-  });
-  return held.time.toISOString();
+  if (change.kind === 'changed') return 0;
+  const [held] = await db.$queryRaw<{ ms: number }[]>`
+    SELECT (extract(epoch FROM now() - time) * 1000)::float8 AS ms FROM events
+    WHERE order_id = ${orderId} AND dedup_key = ${type}`;
+  return Math.max(0, Math.floor(held?.ms ?? 0));
 }

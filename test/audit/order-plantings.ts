@@ -134,6 +134,14 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     statements: [`INSERT INTO product_prices VALUES ('mug-white', 'EUR', 1300)`],
   },
   {
+    invariant: 'disputes_counted',
+    what: 'a dispute that the payment does not count',
+    statements: [
+      `INSERT INTO payment_cases (id, order_id, kind, status, amount_minor, currency, reason, is_open, opened_at)
+       VALUES ('dp_planted', ':shipped', 'dispute', 'needs_response', 100, 'EUR', 'fraudulent', true, now())`,
+    ],
+  },
+  {
     invariant: 'money_bounded',
     what: 'a payment in a different currency',
     statements: [`UPDATE payments SET currency = 'USD' WHERE order_id = ':pending'`],

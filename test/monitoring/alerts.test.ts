@@ -53,6 +53,12 @@ const CASES: readonly Case[] = [
     firing: '16m',
   },
   {
+    alert: 'DisputeResponseDue',
+    series: { [`holdfast_dispute_response_due_seconds{${JOB}}`]: '173400-60x60' },
+    quiet: ['5m', '20m'],
+    firing: '26m',
+  },
+  {
     alert: 'DeadLettersGrowing',
     series: { [`holdfast_dead_letters_open{${JOB},source="delivery"}`]: '2x19 3x60' },
     quiet: ['15m', '40m'],

@@ -6,6 +6,8 @@ import { expect, vi } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { cancelUpdate, statusQuery } from '../../workflows/checkout/contract.ts';
 import { REJECTED } from '../support/compensations.ts';
+import { followCase } from '../../services/payment-cases.ts';
+import { openCase } from '../support/cases.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';
@@ -116,6 +118,24 @@ export const PATHS: readonly Path[] = [
     },
     holds: ['recordNeedsAttention', 'cancelShipment'],
     isManual: true,
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-after-a-hold',
+    faults: [['warehouse', 'reserve', 'down']],
+    meanwhile: async (shop, handle) => {
+      const orderId = orderIdOf(handle);
+      const { id } = await openCase(shop, orderId, ['warnings']);
+      await followCase(shop.services, { kind: 'fraud_warning', id });
+      shop.sandbox.faults.clear();
+      await eventually(async () =>
+        expect(await shop.db.order.findUniqueOrThrow({ where: { id: orderId } })).toMatchObject({
+          attentionStep: 'shipOrder',
+        }),
+      );
+      await resolve(handle, { step: 'shipOrder', decision: 'retry' });
+    },
+    holds: ['Held: fraud warning', 'EVENT_TYPE_TIMER_FIRED', 'recordNeedsAttention'],
     ends: 'shipped',
   },
   {

@@ -182,6 +182,8 @@ export async function expectLedgersMatch(
   const theirs = sandbox.ledgers.payments
     .effects()
     .filter((each) => orderId === undefined || each.order_id === orderId)
+    // A bank's, not ours.
+    .filter((each) => !each.operation.startsWith('dispute'))
     .map((each) => `${each.key} ${each.amount_minor} ${each.currency}`);
   expect(ours.toSorted()).toEqual(theirs.toSorted());
 }

@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
-import { cancelUpdate } from '../../workflows/checkout/contract.ts';
+import { followCase } from '../../services/payment-cases.ts';
+import { cancelUpdate, shipmentReleasedSignal } from '../../workflows/checkout/contract.ts';
+import { atProvider, openCase } from '../support/cases.ts';
 import { CAPTURE, COMPENSATIONS, REJECTED, SHIP } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,
   cardOf,
+  currentDetailsOf,
   effectsOf,
   expectCleanSlate,
   expectShipped,
@@ -239,3 +242,41 @@ async function needingAttention(): Promise<CheckoutHandle> {
   });
   return handle;
 }
+
+describe('a shipment that is held for a case of its payment', () => {
+  test('a shipment is held while a review of its payment is open, and ships once that is approved', async () => {
+    const { handle, opened } = await heldFor('reviews');
+    const card = await currentDetailsOf(handle);
+    expect(card).toContain(`**Held**: review ${opened.id.replaceAll('_', String.raw`\_`)}`);
+    expect(effectsOf(shop, orderIdOf(handle))['ship']).toBeUndefined();
+    // Whoever sends it: the cases decide.
+    await handle.signal(shipmentReleasedSignal);
+    await eventually(async () => expect(await currentDetailsOf(handle)).toContain('**Held**'));
+    await atProvider(shop, `/payments/reviews/${opened.id}/approve`);
+    expect(await followCase(shop.services, { kind: 'review', id: opened.id })).toBe('done');
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(shop, orderIdOf(handle));
+  });
+
+  test('an order whose shipment is held is cancelled at once, without a call to the warehouse', async () => {
+    const { handle } = await heldFor('warnings');
+    const arg = { reason: 'requested_by_operator', actor: 'op' } as const;
+    await update(handle, { definition: cancelUpdate, arg });
+    expect((await handle.result()).status).toBe('cancelled');
+    await expectCleanSlate(shop, orderIdOf(handle));
+    expect(effectsOf(shop, orderIdOf(handle))['ship']).toBeUndefined();
+  });
+
+  /** An order whose case was known before its shipment was due. */
+  async function heldFor(kind: 'warnings' | 'reviews') {
+    await shop.stopWorker('checkouts');
+    const handle = await shop.start();
+    const orderId = orderIdOf(handle);
+    const opened = await openCase(shop, orderId, [kind]);
+    const ours = kind === 'reviews' ? 'review' : 'fraud_warning';
+    await followCase(shop.services, { kind: ours, id: opened.id });
+    await shop.startWorker('checkouts');
+    await eventually(async () => expect(await currentDetailsOf(handle)).toContain('**Held**'));
+    return { handle, opened };
+  }
+});

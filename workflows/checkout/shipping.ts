@@ -51,10 +51,11 @@ interface ShippingOptions {
   /** The warehouse has not answered within the first interval: the order waits for it. */
   readonly onWait: () => void;
   /** The shipment is held until a case of the payment is closed; null: not any more. */
-  readonly onHeld: (held: Held | null) => void;
+  readonly onHeld: (held: HeldUntil | null) => void;
 }
 
 type Held = Extract<RequestShipmentOutcome, { kind: 'held' }>;
+type HeldUntil = Pick<Held, 'cases'> & { readonly until: string };
 
 export function createShipping(orderId: OrderId, options: ShippingOptions): Shipping {
   const requests = createRequests(orderId, options);
@@ -109,6 +110,8 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
 function createRequests(orderId: OrderId, options: ShippingOptions) {
   let { requested } = options;
   let isReleased = false;
+  /** Of all holds together. By the server's clock, which may differ from the database's. */
+  let deadlineMs: number | null = null;
 
   onBareSignal(shipmentReleasedSignal, {
     description: 'No case of the payment is open any more: a held shipment is requested.',
@@ -127,10 +130,12 @@ function createRequests(orderId: OrderId, options: ShippingOptions) {
         const outcome = await steps.requestShipment({ orderId });
         if (outcome.kind !== 'held') return outcome;
         requested = options.requested;
-        const waitMs = Date.parse(outcome.until) - Date.now();
+        const { cases, leftMs } = outcome;
+        deadlineMs ??= Date.now() + leftMs;
+        const waitMs = Math.min(deadlineMs - Date.now(), leftMs);
         if (waitMs <= 0) throw shipmentHeld(outcome);
-        options.onHeld(outcome);
-        const text = summary(`Held: ${outcome.cases.join(', ')}`);
+        options.onHeld({ cases, until: new Date(Date.now() + waitMs).toISOString() });
+        const text = summary(`Held: ${cases.join(', ')}`);
         await condition(() => isReleased, waitMs, { summary: text });
         options.onHeld(null);
       }

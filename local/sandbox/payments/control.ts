@@ -22,6 +22,9 @@ const disputeBody = z.strictObject({
   inquiry: z.boolean().default(false),
   amount: z.int().positive().optional(),
 });
+const reasonBody = z.strictObject({
+  reason: z.enum(['approved', 'refunded', 'refunded_as_fraud', 'disputed', 'redacted']),
+});
 const statusBody = z.strictObject({ status: z.enum(DISPUTE_STATUSES) });
 
 const refundBody = intentBody.extend({
@@ -79,6 +82,12 @@ function addSignals(app: Hono<SandboxEnv>, { intents, cases }: PaymentControlDep
         c.json(showReview(cases.review(intent))),
       ),
     ),
+  );
+  app.post('/reviews/:id/close', (c) =>
+    withBody(c, reasonBody, ({ reason }) => {
+      const review = cases.closeReview(c.req.param('id'), reason);
+      return review === undefined ? absent(c) : c.json(showReview(review));
+    }),
   );
   app.post('/reviews/:id/approve', (c) => {
     const review = cases.closeReview(c.req.param('id'), 'approved');
