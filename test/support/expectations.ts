@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { orderNumber } from '../../domain/order-number.ts';
-import { cardMinor } from '../../domain/order.ts';
+import { chargeOf } from '../../domain/order.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
 import { statusQuery, type CheckoutView } from '../../workflows/checkout/contract.ts';
@@ -19,15 +19,14 @@ type Records = Pick<Shop, 'db' | 'sandbox'>;
 export async function expectShipped(shop: Records, orderId: OrderId): Promise<void> {
   const order = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
-    include: { payment: true, shipment: true, reservations: true },
+    include: { payment: true, shipment: true, reservations: true, lines: true },
   });
   expect(order.status).toBe('shipped');
   expect(order.payment?.status).toBe('captured');
-  expect(order.payment?.capturedMinor).toBe(cardMinor(order));
+  expect(order.payment?.capturedMinor).toBe(chargeOf(order).cardMinor);
   expect(order.shipment?.trackingNumber).toBeTruthy();
-  expect(order.reservations.map((each) => each.status)).toEqual(
-    order.reservations.map(() => 'shipped'),
-  );
+  const sent = order.lines.map((line) => (line.reservedQuantity === 0 ? 'released' : 'shipped'));
+  expect(order.reservations.map((each) => each.status).toSorted()).toEqual(sent.toSorted());
   expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, reserve: 1, ship: 1 });
   await expectOrderConsistent(shop, orderId);
 }

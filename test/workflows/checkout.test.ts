@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import { isOrderId } from '../../domain/ids.ts';
 import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
-import { eventTypesOf, expectShipped, notificationsOf, textsOf } from '../support/expectations.ts';
+import {
+  eventTypesOf,
+  expectCleanSlate,
+  expectShipped,
+  notificationsOf,
+  textsOf,
+} from '../support/expectations.ts';
+import { orderOf } from '../support/responses.ts';
 import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
@@ -86,6 +94,46 @@ describe('an order in a currency', () => {
       expect(refunded?.text).toContain(mail[1]);
     },
   );
+});
+
+describe('an order of three lines of which the warehouse has two', () => {
+  const lines = ['mug-white', 'poster-a2', 'tee-black-m'].map((sku) => ({ sku, quantity: 1 }));
+
+  async function startPartOf(fulfillment: 'all_or_nothing' | 'ship_available') {
+    shop.sandbox.warehouseStock.set('poster-a2', 0);
+    const { id } = await orderOf(await shop.place({ lines, fulfillment }));
+    if (!isOrderId(id)) throw new Error(`no id of an order: ${id}`);
+    await shop.services.starter.drain();
+    const result = await shop.checkoutOf(id).result();
+    shop.sandbox.warehouseStock.set('poster-a2', null);
+    return { id, result };
+  }
+
+  const amountsAtProvider = (id: string) =>
+    shop.sandbox.ledgers.payments
+      .effects()
+      .filter(({ order_id }) => order_id === id)
+      .map(({ operation, amount_minor }) => `${operation} ${amount_minor}`);
+
+  test('an order that takes what there is ships two lines, and is charged and told so', async () => {
+    const { id, result } = await startPartOf('ship_available');
+    expect(result).toEqual({ status: 'shipped', reason: null });
+    expect(amountsAtProvider(id)).toEqual(['authorize 5600', 'capture 3700']);
+    await expectShipped(shop, id);
+    const confirmed = shop.sandbox.inbox
+      .mailsOf(id)
+      .find(({ subject }) => subject.includes('confirmed'));
+    expect(confirmed?.text).toContain('Not available: 1 x Poster, A2');
+    expect(confirmed?.text).toContain('You pay: €37.00');
+  });
+
+  test('an order that takes all or nothing is cancelled, and nothing is charged', async () => {
+    const { id, result } = await startPartOf('all_or_nothing');
+    expect(result).toEqual({ status: 'cancelled', reason: 'warehouse_refused' });
+    expect(amountsAtProvider(id)).toEqual(['authorize 5600', 'void 5600']);
+    await expectCleanSlate(shop, id);
+    expect(notificationsOf(shop, id)).toEqual(['cancelled']);
+  });
 });
 
 describe('an order whose customer has agreed to SMS', () => {
