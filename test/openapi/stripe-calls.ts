@@ -58,7 +58,12 @@ export async function playCards(gateway: PaymentGateway, sandboxUrl: string): Pr
     const paid = await pay(gateway, `pm_card_${card}`);
     await gateway.lookUp(paid);
     await gateway.capture(settling(paid, 'capture', 2_000));
-    await gateway.refund(settling(paid, 'refund', 2_000));
+    const refund = await gateway.refund(settling(paid, 'refund', 2_000));
+    if (!('reference' in refund)) continue;
+    for (const status of ['requires_action', 'failed']) {
+      await control(`/refunds/${refund.reference}`, { status });
+      await gateway.lookUpRefund(refund.reference);
+    }
   }
   const { reference } = await pay(gateway);
   await control('/warnings', { payment_intent: reference });
@@ -82,6 +87,7 @@ const CARDS = [
   'createDisputeInquiry',
   'createIssuerFraudRecord',
   'riskLevelElevated',
+  'pendingRefund',
 ];
 
 interface Paid {
