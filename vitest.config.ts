@@ -97,26 +97,19 @@ export default defineConfig({
         },
       },
       {
-        // The workflows once more, every task replayed from the start: nondeterminism cannot hide.
-        test: {
-          ...COMMON,
-          name: 'replayed',
-          include: ['test/workflows/**/*.test.ts'],
-          provide: { maxCachedWorkflows: 0 },
-        },
-      },
-      {
-        // The workflows once more, every step an ordinary activity from the start. Steps that fail are
-        // of both kinds in test/faults/steps.test.ts.
+        // The workflows once more, otherwise: every step an ordinary activity from the start, and every
+        // task replayed from the start, so that nondeterminism cannot hide. Steps that fail are of both
+        // kinds in test/faults/steps.test.ts. Tasks of steps that are not inspectable are replayed
+        // where a worker is killed (test/faults/kills/) and from histories (test/replay/).
         test: {
           ...COMMON,
           name: 'inspectable',
           include: ['test/workflows/**/*.test.ts'],
-          // Of inputs, schemas and texts alone, or of workflows without steps: the same however a step runs.
-          exclude: ['card', 'hands', 'job-cancel', 'jobs', 'limits', 'schema'].map(
+          // Of inputs, schemas and texts alone: the same however a step runs.
+          exclude: ['card', 'hands', 'limits', 'schema'].map(
             (name) => `test/workflows/${name}.test.ts`,
           ),
-          provide: { inspectable: true },
+          provide: { inspectable: true, maxCachedWorkflows: 0 },
           testTimeout: 420_000,
         },
       },
