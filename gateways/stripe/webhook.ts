@@ -60,7 +60,7 @@ export function createPaymentWebhookVerifier(secrets: readonly string[]): Webhoo
 function withoutSecrets(body: Uint8Array): Uint8Array<ArrayBuffer> {
   // One character per byte, so that no other byte changes.
   const text = Buffer.from(body).toString('latin1');
-  return Buffer.from(text.replaceAll(CLIENT_SECRET, '$1"not kept"'), 'latin1');
+  return new Uint8Array(Buffer.from(text.replaceAll(CLIENT_SECRET, '$1"not kept"'), 'latin1'));
 }
 
 const CLIENT_SECRET = /("client_secret"\s*:\s*)"[^"]*"/g;

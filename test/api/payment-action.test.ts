@@ -1,117 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { createApp } from '../../api/app.ts';
 import { storedKey } from '../../api/http/idempotency-key.ts';
-import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { newId } from '../../prisma/client/ids.ts';
-import { findOrder } from '../../prisma/orders/orders.ts';
-import { expireOrder } from '../../services/expire-order.ts';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { apiOf, orderBody, placeOrder } from '../support/client.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { heldMugs, passDeadline, passLease } from '../support/orders.ts';
-import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects, useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
+import * as waiting from './waiting-order.ts';
+import { CHALLENGED, ENDED, everyRow, EXPIRED, PLACED, type Waiting } from './waiting-order.ts';
 
 const LOOK_UP = { provider: 'payments', operation: 'lookup' } as const;
 const VOID = { provider: 'payments', operation: 'void' } as const;
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
-/** The bank asks the shopper, and then authorizes; or declines all the same. */
-const CHALLENGED = 'pm_card_threeDSecure2Required';
+/** The bank asks the shopper, and declines all the same. */
 const CHALLENGED_THEN_DECLINED = 'pm_card_threeDSecureRequiredChargeDeclined';
 const EVERY_ORDER = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, recheckMs: 0 };
 
 const shop = useShop();
-
-const actionSchema = z.strictObject({
-  object: z.literal('payment_action'),
-  code: z.literal('payment_action_required'),
-  order_id: z.string().refine(isOrderId),
-  client_secret: z.string(),
-  next_action: z.looseObject({ type: z.literal('use_stripe_sdk') }),
-  expires_at: z.iso.datetime(),
-  total_minor: z.int(),
-  currency: z.literal('EUR'),
-});
-
-/** An order that waits for its shopper. */
-async function waitingOrder(changes: object = {}, key: string = randomUUID()) {
-  const response = await shop.place({ payment_method: CHALLENGED, ...changes }, key);
-  expect(response.status, await response.clone().text()).toBe(202);
-  const action = actionSchema.parse(await response.json());
-  const { order_id: id, client_secret: secret } = action;
-  return { id, key, secret, reference: secret.replace(/_secret_.*/, ''), action, response };
-}
-
-type Waiting = Awaited<ReturnType<typeof waitingOrder>>;
-
-/** What the shopper does on the page of the bank. */
-async function answer(
-  { reference }: Pick<Waiting, 'reference'>,
-  outcome: 'authenticated' | 'failed' = 'authenticated',
-): Promise<number> {
-  const url = `${shop.sandbox.url}/payments/intents/${reference}/challenge`;
-  return (await fetch(url, { method: 'POST', body: JSON.stringify({ outcome }) })).status;
-}
-
-const confirm = (id: string): Promise<Response> => shop.request('POST', `/v1/orders/${id}/confirm`);
-
-let sent = 0;
-/** The provider's webhook, whole, as it has the payment now. */
-async function webhook({ id, reference, secret }: Waiting, type: string): Promise<string> {
-  sent += 1;
-  const object = {
-    object: 'payment_intent',
-    id: reference,
-    client_secret: secret,
-    metadata: { order_id: id },
-  };
-  const eventId = `evt_action_${sent}`;
-  const response = await sendPaymentWebhook(shop, webhookPayload(eventId, type, object));
-  expect(response.status).toBe(200);
-  return eventId;
-}
-
-async function outcomeOf(eventId: string): Promise<string | null> {
-  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
-  return (await shop.db.inboxMessage.findFirstOrThrow({ where: { id: eventId } })).outcome;
-}
-
-/** Our records of the order. */
-async function booksOf(id: string) {
-  const { status, payment, operations, events } = await shop.db.order.findUniqueOrThrow({
-    where: { id },
-    include: { payment: true, operations: true, events: { orderBy: { seq: 'asc' } } },
-  });
-  return {
-    order: status,
-    payment: payment?.status,
-    operations: operations.map(({ kind, state }) => `${kind} ${state}`).toSorted(),
-    events: events.map(({ type }) => type),
-  };
-}
-
-const PLACED = {
-  order: 'placed',
-  payment: 'authorized',
-  operations: ['authorize requested', 'authorize succeeded'],
-  events: ['order.created', 'order.payment_action_required', 'order.placed'],
-};
-/** Nothing was ever held; the payment was ended, so that its secret is of no use. */
-const ENDED = {
-  payment: 'declined',
-  operations: ['authorize refused', 'authorize requested', 'void refused', 'void requested'],
-};
-const EXPIRED = {
-  ...ENDED,
-  order: 'expired',
-  events: ['order.created', 'order.payment_action_required', 'order.expired'],
-};
+const waitingOrder = (changes?: object, key?: string) => waiting.waitingOrder(shop, changes, key);
+const answer = (order: Waiting, outcome?: 'authenticated' | 'failed') =>
+  waiting.answer(shop, order, outcome);
+const confirm = (id: string) => waiting.confirm(shop, id);
+const webhook = (order: Waiting, type: string) => waiting.webhook(shop, order, type);
+const outcomeOf = (eventId: string) => waiting.outcomeOf(shop, eventId);
+const booksOf = (id: string) => waiting.booksOf(shop, id);
+const sweep = (id: Waiting['id'], payments?: PaymentGateway) => waiting.sweep(shop, id, payments);
 
 async function placedOnce(order: Waiting): Promise<void> {
   expect(await booksOf(order.id)).toEqual(PLACED);
@@ -291,7 +209,7 @@ describe('a payment that the shopper could not confirm', () => {
     ['the bank declines', CHALLENGED_THEN_DECLINED, 'authenticated', 'generic_decline'],
   ] as const)(
     'a wait in which %s declines the order for good, and the payment is ended',
-    async (_, card, outcome, code) => {
+    async (...[, card, outcome, code]) => {
       const held = await heldMugs(shop.db);
       const order = await waitingOrder({ payment_method: card });
       await answer(order, outcome);
@@ -457,18 +375,7 @@ test('the secret of a payment is in no table, no log line and nothing that Tempo
   await webhook(order, 'payment_intent.amount_capturable_updated');
   await shop.place({ payment_method: CHALLENGED }, order.key);
   await shop.services.starter.drain();
-  const tables = await shop.db.$queryRaw<{ name: string }[]>`
-    SELECT relname AS name FROM pg_class
-    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`;
-  expect(tables.length).toBeGreaterThan(30);
-  const stored: string[] = [];
-  for (const { name } of tables) {
-    const rows = await shop.db.$queryRawUnsafe<{ row: string }[]>(
-      `SELECT t::text || encode(COALESCE(to_jsonb(t) ->> 'body', '')::bytea, 'escape') AS row
-        FROM "${name}" t`,
-    );
-    stored.push(...rows.map(({ row }) => row));
-  }
+  const stored = await everyRow(shop);
   const bodies = await shop.db.inboxMessage.findMany({ where: { orderId: order.id } });
   const raw = bodies.map(({ body }) => Buffer.from(body ?? '').toString());
   expect(raw.join()).toContain('not kept');
@@ -479,10 +386,3 @@ test('the secret of a payment is in no table, no log line and nothing that Tempo
   const everything = [...stored, ...raw, ...shop.logged, JSON.stringify(shop.checkouts)];
   expect(everything.filter((text) => text.includes(order.secret))).toEqual([]);
 });
-
-/** What the sweep does with the order. */
-async function sweep(id: OrderId, payments: PaymentGateway = shop.gateways.payments) {
-  const order = await findOrder(shop.db, id);
-  if (order === null) throw new Error(`no order ${id}`);
-  return expireOrder({ ...shop.services, payments }, order);
-}
