@@ -12,15 +12,11 @@ import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { PaymentWait } from '../../prisma/orders/payment-actions.ts';
 import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
-import type {
-  OrderBody,
-  PlacedOrderBody,
-  RefundEntryBody,
-  TimelineEntryBody,
-} from '../schemas/orders.ts';
+import type { OrderBody, PlacedOrderBody, TimelineEntryBody } from '../schemas/orders.ts';
 import type { StockedProduct } from '../../prisma/catalog/stock-list.ts';
 import type { OrderCountsBody } from '../schemas/order-lists.ts';
 import type { ProductBody, StockBody, StockItemBody } from '../schemas/products.ts';
+import type { RefundEntryBody } from '../schemas/refund-entry.ts';
 import type { RefundBody } from '../schemas/refunds.ts';
 
 /** The order without payment, shipment, refunds and timeline. */

@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import { REFUND_TARGETS } from '../../domain/refund.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { listOf, pageOfIds, sku, text } from './common.ts';
-import { MAX_LINES, MAX_QUANTITY, refundEntrySchema } from './orders.ts';
+import { MAX_LINES, MAX_QUANTITY } from './orders.ts';
+import { refundEntrySchema } from './refund-entry.ts';
 
 export const refundOrderBody = z
   .strictObject({

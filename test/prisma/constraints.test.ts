@@ -33,7 +33,7 @@ describe('stock', () => {
     await client.query(leave, ['ord_once']);
     expect(await refusalOf(leave, ['ord_once'])).toMatchObject({
       code: '23505',
-      constraint: 'stock_movements_order_id_sku_kind_key',
+      constraint: 'stock_movements_order_id_sku_kind_refund_id_key',
     });
   });
 });

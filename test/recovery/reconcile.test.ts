@@ -105,7 +105,7 @@ test('a refund made in the dashboard is recorded, and found when it fails later:
   expect(await reconcile(shop)).toEqual(CLEAN);
   expect(await listRefunds(shop.db, orderId)).toMatchObject([{ ...of, status: 'failed' }]);
   expect(await shop.db.deadLetter.count({ where: { orderId, source: 'refund' } })).toBe(1);
-  const types = (await eventTypesOf(shop, orderId)).filter((type) => /^refund/.test(type));
+  const types = (await eventTypesOf(shop, orderId)).filter((type) => type.startsWith('refund'));
   expect(types).toEqual(['refund.external', 'refund.succeeded', 'refund.failed']);
 });
 

@@ -8,7 +8,7 @@ import { authenticate, authorize } from './authorize.ts';
 import type { Authentication } from './authorize.ts';
 import { failure, invalid, missing } from './errors.ts';
 import { partIn } from './parameters.ts';
-import { intentSchema, showCharge, showIntent } from './records.ts';
+import { intentSchema, showIntent } from './records.ts';
 import type { Intent } from './records.ts';
 import { recordEffect, unexpectedState } from './steps.ts';
 import type { IntentDeps, Put, Step } from './steps.ts';

@@ -19,6 +19,8 @@ export interface RefundStore {
   refund(step: Step): ProviderResponse;
   /** What a capture of less than was authorized has released: for Stripe it is a refund, but returns nothing. */
   release(intent: Intent): void;
+  /** What a capture of less than was authorized has released: for Stripe it is a refund, but returns nothing. */
+  release(intent: Intent): void;
   /** As in the dashboard: without a key. The caller has checked the amount. */
   refundManually(
     intent: Intent,
@@ -45,79 +47,22 @@ interface Made {
 const MAX_REFUNDS = 100_000;
 /** When a test card's refund becomes what it becomes. Stripe says "some time later". */
 const SETTLES_AFTER_MS = 10 * 60_000;
+const SUCCEEDS: RefundCourse = { begins: 'succeeded', becomes: null };
 /** Of what has left the account: the others give it back. */
 const RETURNING: readonly RefundStatus[] = ['pending', 'requires_action', 'succeeded'];
 
 export function createRefundStore(deps: IntentDeps, intents: IntentStore): RefundStore {
   const refunds = deps.journal.table({ name: 'refunds', row: refundSchema, limit: MAX_REFUNDS });
-
-  function add({ intent, amountMinor, key, course, ...given }: Made): Refund {
-    const id = `re_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
-    const refund: Refund = {
-      ...given,
-      id,
-      intent_id: intent.id,
-      charge_id: intent.charge_id,
-      amount_minor: amountMinor,
-      currency: intent.currency,
-      key: key ?? id,
-      status: course.begins,
-      becomes: course.becomes,
-      failure_reason: null,
-      created_at_ms: deps.clock.now(),
-    };
-    refunds.set(id, refund);
-    return refund;
-  }
-
-  function make(made: Made): Refund {
-    const { intent, amountMinor } = made;
-    const refund = add(made);
-    count(refund, amountMinor);
-    if (refund.status === 'succeeded') record(refund, 'refund');
-    deps.emit('refund.created', showRefund(refund));
-    const refunded = intents.find(intent.id) ?? intent;
-    deps.emit('charge.refunded', showCharge(refunded));
-    deps.onMoved('refunded', refunded);
-    return refund;
-  }
-
-  function move(refund: Refund, status: RefundStatus): Refund {
-    if (refund.status === status) return refund;
-    const isFailed = status === 'failed';
-    const failure_reason = isFailed ? 'expired_or_canceled_card' : null;
-    const moved: Refund = { ...refund, status, becomes: null, failure_reason };
-    refunds.set(refund.id, moved);
-    const sign = (each: RefundStatus): number => Number(RETURNING.includes(each));
-    count(moved, (sign(status) - sign(refund.status)) * moved.amount_minor);
-    if (status === 'succeeded') record(moved, 'refund');
-    else if (refund.status === 'succeeded') record(moved, 'refund_failed');
-    deps.emit('refund.updated', showRefund(moved));
-    if (isFailed) deps.emit('refund.failed', showRefund(moved));
-    return moved;
-  }
-
-  /** A charge counts as refunded what is not sure yet, too. */
-  function count({ intent_id: id }: Refund, byMinor: number): void {
-    const intent = intents.find(id);
-    if (intent === undefined || byMinor === 0) return;
-    intents.put({ ...intent, refunded_minor: intent.refunded_minor + byMinor });
-  }
-
-  /** The ledger has what was really returned. */
-  function record(refund: Refund, operation: 'refund' | 'refund_failed'): void {
-    const { intent_id: id, key, amount_minor: amountMinor } = refund;
-    const intent = intents.find(id);
-    if (intent !== undefined) recordEffect(deps, { operation, key, intent, amountMinor });
-  }
-
-  function current(refund: Refund): Refund {
+  const { make, move } = createRefundMoves(deps, {
+    intents,
+    put: (refund) => refunds.set(refund.id, refund),
+  });
+  const current = (refund: Refund): Refund => {
     const isDue = deps.clock.now() >= refund.created_at_ms + SETTLES_AFTER_MS;
     const { becomes } = refund;
     if (becomes === null || !isDue) return refund;
     return deps.journal.transact(() => move(refund, becomes));
-  }
-
+  };
   return {
     find: (id) => {
       const refund = refunds.get(id);
@@ -138,9 +83,10 @@ export function createRefundStore(deps: IntentDeps, intents: IntentStore): Refun
     release: (intent) => {
       const amountMinor = releasedOf(intent);
       if (amountMinor === 0) return;
-      const course = { begins: 'succeeded', becomes: null } as const;
-      const release = add({ intent, amountMinor, key: null, reason: null, metadata: {}, course });
-      deps.emit('refund.created', showRefund(release));
+      const made = { intent, amountMinor, key: null, reason: null, metadata: {}, course: SUCCEEDS };
+      const refund = newRefund(made, deps.clock.now());
+      refunds.set(refund.id, refund);
+      deps.emit('refund.created', showRefund(refund));
       deps.emit('charge.refunded', showCharge(intent));
     },
     refund: (step) => {
@@ -158,6 +104,69 @@ export function createRefundStore(deps: IntentDeps, intents: IntentStore): Refun
       });
       return ok(showRefund(made));
     },
+  };
+}
+
+/** What a refund does to its charge, the ledger and the shop. */
+function createRefundMoves(
+  deps: IntentDeps,
+  { intents, put }: { readonly intents: IntentStore; readonly put: (refund: Refund) => void },
+) {
+  /** A charge counts as refunded what is not sure yet, too. */
+  const count = ({ intent_id: id }: Refund, byMinor: number): void => {
+    const intent = intents.find(id);
+    if (intent === undefined || byMinor === 0) return;
+    intents.put({ ...intent, refunded_minor: intent.refunded_minor + byMinor });
+  };
+  /** The ledger has what was really returned. */
+  const record = (refund: Refund, operation: 'refund' | 'refund_failed'): void => {
+    const { intent_id: id, key, amount_minor: amountMinor } = refund;
+    const intent = intents.find(id);
+    if (intent !== undefined) recordEffect(deps, { operation, key, intent, amountMinor });
+  };
+  return {
+    make(made: Made): Refund {
+      const refund = newRefund(made, deps.clock.now());
+      put(refund);
+      count(refund, RETURNING.includes(refund.status) ? refund.amount_minor : 0);
+      if (refund.status === 'succeeded') record(refund, 'refund');
+      deps.emit('refund.created', showRefund(refund));
+      const refunded = intents.find(refund.intent_id) ?? made.intent;
+      deps.emit('charge.refunded', showCharge(refunded));
+      deps.onMoved('refunded', refunded);
+      return refund;
+    },
+    move(refund: Refund, status: RefundStatus): Refund {
+      if (refund.status === status) return refund;
+      const isFailed = status === 'failed';
+      const failure_reason = isFailed ? 'expired_or_canceled_card' : null;
+      const moved: Refund = { ...refund, status, becomes: null, failure_reason };
+      put(moved);
+      const sign = (each: RefundStatus): number => Number(RETURNING.includes(each));
+      count(moved, (sign(status) - sign(refund.status)) * moved.amount_minor);
+      if (status === 'succeeded') record(moved, 'refund');
+      else if (refund.status === 'succeeded') record(moved, 'refund_failed');
+      deps.emit('refund.updated', showRefund(moved));
+      if (isFailed) deps.emit('refund.failed', showRefund(moved));
+      return moved;
+    },
+  };
+}
+
+function newRefund({ intent, amountMinor, key, course, ...given }: Made, nowMs: number): Refund {
+  const id = `re_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+  return {
+    ...given,
+    id,
+    intent_id: intent.id,
+    charge_id: intent.charge_id,
+    amount_minor: amountMinor,
+    currency: intent.currency,
+    key: key ?? id,
+    status: course.begins,
+    becomes: course.becomes,
+    failure_reason: null,
+    created_at_ms: nowMs,
   };
 }
 
