@@ -7,7 +7,7 @@ import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { cancelUpdate, statusQuery } from '../../workflows/checkout/contract.ts';
 import { REJECTED } from '../support/compensations.ts';
 import { followCase } from '../../services/payment-cases.ts';
-import { openCase } from '../support/cases.ts';
+import { atProvider, openCase } from '../support/cases.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';
@@ -26,6 +26,8 @@ export interface Path {
   readonly inspectable?: true;
   /** The customer has agreed to SMS. */
   readonly sms?: true;
+  /** No worker runs until `meanwhile` starts one. */
+  readonly isBegunLater?: true;
   /** No parcel leaves the warehouse. */
   readonly isManual?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
@@ -122,20 +124,19 @@ export const PATHS: readonly Path[] = [
   },
   {
     name: 'shipped-after-a-hold',
-    faults: [['warehouse', 'reserve', 'down']],
+    faults: [],
+    isBegunLater: true,
     meanwhile: async (shop, handle) => {
       const orderId = orderIdOf(handle);
-      const { id } = await openCase(shop, orderId, ['warnings']);
-      await followCase(shop.services, { kind: 'fraud_warning', id });
-      shop.sandbox.faults.clear();
-      await eventually(async () =>
-        expect(await shop.db.order.findUniqueOrThrow({ where: { id: orderId } })).toMatchObject({
-          attentionStep: 'shipOrder',
-        }),
-      );
-      await resolve(handle, { step: 'shipOrder', decision: 'retry' });
+      const { id } = await openCase(shop, orderId, ['reviews']);
+      await followCase(shop.services, { kind: 'review', id });
+      await shop.startWorker('checkouts');
+      const where = { orderId, type: 'order.shipment_held' };
+      await eventually(async () => expect(await shop.db.event.count({ where })).toBe(1));
+      await atProvider(shop, `/payments/reviews/${id}/approve`);
+      await followCase(shop.services, { kind: 'review', id });
     },
-    holds: ['Held: fraud warning', 'EVENT_TYPE_TIMER_FIRED', 'recordNeedsAttention'],
+    holds: ['Held: review', 'shipmentReleased'],
     ends: 'shipped',
   },
   {

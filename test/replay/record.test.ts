@@ -34,6 +34,7 @@ describe.runIf(RECORDING)('recording', () => {
 
   test.each(PATHS)('order path $name is recorded', { timeout: 480_000 }, async (path) => {
     arm(shop, path);
+    if (path.isBegunLater === true) await shop.stopWorker('checkouts');
     const handle = await shop.start({
       inspectable: path.inspectable === true,
       sms: path.sms === true,
