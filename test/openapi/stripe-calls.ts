@@ -14,6 +14,7 @@ export function gatewayAt(apiUrl: string): PaymentGateway {
   return createStripePayments({
     apiKey: 'sk_test_local',
     apiUrl,
+    extendedAuthorization: 'if_available',
     limits: { authorize: limits, find: limits, lookup: limits, settle: limits },
   });
 }
