@@ -2,11 +2,19 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PATTERNS } from '../../tools/demo/patterns.ts';
 import { WORK } from '../../tools/demo/work.ts';
 import { eventually } from '../support/eventually.ts';
-import { copyCheckout, processesOf, runIn, startIn, which, type Started } from './checkout.ts';
+import {
+  copyCheckout,
+  processesOf,
+  runIn,
+  startIn,
+  which,
+  type Checkout,
+  type Started,
+} from './checkout.ts';
 
 const TIMEOUT_MS = 300_000;
 const IS_ROOT = process.getuid?.() === 0;
@@ -22,11 +30,12 @@ afterEach(async () => {
   for (const each of cleanups.splice(0).toReversed()) await each();
 });
 
-async function checkout(name: string, owner?: number): Promise<string> {
-  const copy = await copyCheckout(name, owner);
-  cleanups.push(copy.remove);
-  return copy.path;
-}
+/** Copied once: a copy is a gigabyte. The first test finds it as `npm ci` left it. */
+let checkout: Checkout;
+beforeAll(async () => {
+  checkout = await copyCheckout('Käse und Brot');
+}, TIMEOUT_MS);
+afterAll(() => checkout?.remove(), TIMEOUT_MS);
 
 async function start(...args: Parameters<typeof startIn>): Promise<Started> {
   const stack = await startIn(...args);
@@ -43,7 +52,7 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
   test(
     'both work in a closed folder with a strict umask and without input, and leave nothing running',
     async () => {
-      const copy = await checkout('Käse und Brot');
+      const { path: copy } = checkout;
       const strict = {
         through: ['sh', '-c', 'umask 077 && exec "$@"', 'sh'],
         env: { CI: 'true' },
@@ -68,7 +77,7 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
   test(
     'the demo of every pattern and kind of work passes on a stack that was just started, and restores it',
     async () => {
-      const copy = await checkout('patterns');
+      const { path: copy } = checkout;
       // A probe that comes sooner, so that the demo of the circuit breaker waits less.
       const stack = await start(copy, { env: { BREAKER_PROBE_AFTER_MS: '3000' } });
       const names = Object.keys(PATTERNS);
@@ -86,8 +95,9 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
   test.runIf(IS_ROOT)(
     'both work for a user without a home directory, beside a stack that runs already',
     async () => {
-      const first = await start(await checkout('first'));
-      const copy = await checkout('second', NOBODY);
+      const first = await start(checkout.path);
+      const { path: copy, remove } = await copyCheckout('second', NOBODY);
+      cleanups.push(remove);
       const homeless = { through: AS_NOBODY, env: { HOME: '/nonexistent', USER: 'nobody' } };
       const second = await start(copy, homeless);
       expect(await first.order()).toBe('shipped');
@@ -103,7 +113,7 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
   test(
     'both print one sentence about what is missing when there is no Temporal server',
     async () => {
-      const copy = await checkout('bare');
+      const { path: copy } = checkout;
       await rm(join(copy, '.holdfast'), { recursive: true });
       // Node and a shell; no Temporal, Go, Maven or Java, and an empty cache.
       const bin = join(copy, 'bin');
