@@ -20,10 +20,9 @@ const FULL = [
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 /** Longest first: of half a minute and more, and in `npm test` of ten seconds. */
 const LONGEST = [
-  'test/faults/kills/commits.test.ts',
+  'test/faults/kills/failpoints.test.ts',
   'test/install/install.test.ts',
   'test/faults/kills/servers.test.ts',
-  'test/faults/kills/calls.test.ts',
   'test/faults/steps.test.ts',
   'test/faults/kills/workers.test.ts',
   'test/faults/kills/cancellations.test.ts',

@@ -1,9 +1,0 @@
-import { SEAMS } from '../../../tools/failpoints/failpoints.ts';
-import { CHALLENGE_KILLS, isCancellation } from './points.ts';
-import { sweep } from './sweep.ts';
-
-/** Before a call of another system, and after its effect, of which nothing is recorded yet. */
-sweep(
-  SEAMS.filter((seam) => !seam.startsWith('commit.') && !isCancellation(seam)),
-  { also: CHALLENGE_KILLS },
-);
