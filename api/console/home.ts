@@ -82,9 +82,7 @@ async function cases(c: ConsoleContext): Promise<Html> {
   const kinds = counted
     .filter((each) => each.value > 0)
     .map((each) => `${each.value} ${words(String(each.labels['kind']))}`);
-  const label = ['cases about payments', ...(kinds.length > 0 ? [kinds.join(', ')] : [])].join(
-    ': ',
-  );
+  const label = kinds.length === 0 ? 'open cases of payments' : `open cases: ${kinds.join(', ')}`;
   return tile({ value, label, href: '/orders?payment_case=open', isBad: value > 0 });
 }
 

@@ -1,10 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { deadLetterFixture } from '../api/dead-letter-fixture.ts';
 import { eventually } from '../support/eventually.ts';
-import { placedOrder } from '../support/orders.ts';
+import { openCase, sendCaseWebhook } from '../support/cases.ts';
+import { placedOrder, shippedOrder } from '../support/orders.ts';
 import { useShop } from '../support/shop.ts';
 
 const shop = useShop({ timeZone: 'Europe/Berlin' });
@@ -267,6 +269,53 @@ test('the charts of Home have their numbers as tables, and say when there are no
   expect(html.match(/<figure class="chart">/g)).toHaveLength(4);
   // Whichever sample it fell in: the order of this file was answered within the last ten minutes.
   expect(html).toMatch(/Response to an order, ms[\s\S]*?<td>[\d.]+<\/td><td>[\d.]+<\/td>/);
+});
+
+describe('the money of an order', () => {
+  test('an order whose shopper has to confirm the payment says so, and until when', async () => {
+    const payment = { payment_method: 'pm_card_authenticationRequired' };
+    const { order_id: id } = z
+      .object({ order_id: z.string() })
+      .parse(await (await shop.place(payment)).json());
+    const { html } = await page(`/orders/${id}`);
+    expect(html).toMatch(/The bank asks the shopper to confirm\.[\s\S]*in 14 min/);
+    expect(html).toContain('waits for the shopper at the bank');
+    expect(html).not.toContain('Workflow in Temporal');
+  });
+
+  test('units are refunded and back in stock, of what was shipped and is not refunded yet', async () => {
+    const id = await shippedOrder(shop);
+    const path = `/orders/${id}`;
+    expect((await page(path)).html).toMatch(/max="2"[\s\S]*name="restock_0"/);
+    const before = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
+    const form = { action: 'refund_units', sku_0: 'mug-white', quantity_0: '1', restock_0: 'yes' };
+    const done = await press(path, { ...form, reason: 'came back' });
+    expect(done.notice).toContain('Refund of €12.00 accepted');
+    const after = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
+    expect(after.onHand).toBe(before.onHand + 1);
+    expect(done.html).toContain('1 × mug-white, back in stock');
+    expect(done.html).toContain('max="1"');
+    const none = await press(path, { ...form, quantity_0: '0', reason: 'nothing' });
+    expect(none).toMatchObject({ status: 409, notice: 'Enter how many units to refund.' });
+  });
+
+  test('a dispute is shown with what can be done, counted on Home, and listed where attention is asked', async () => {
+    const id = await shippedOrder(shop);
+    const opened = await openCase(shop, id, ['disputes', {}]);
+    await sendCaseWebhook(shop, 'charge.dispute.created', opened);
+    const { html } = await page(`/orders/${id}`);
+    expect(html).toMatch(/Dispute<\/strong>\s+<span class="badge bad">needs response/);
+    expect(html).toContain('<strong>Respond</strong>');
+    expect(html).toMatch(/Taken back by the bank<\/dt>\s*<dd>€24\.00/);
+    // Nothing is left that could be refunded.
+    expect(html).not.toContain('Refund money');
+    for (const path of ['/attention', '/orders?payment_case=open']) {
+      expect((await page(path)).html, path).toContain(`/console/orders/${id}`);
+    }
+    await eventually(async () => {
+      expect((await page('?part=cases')).html).toContain('open cases: 1 dispute');
+    });
+  });
 });
 
 describe('Jobs', () => {

@@ -295,6 +295,18 @@ describe('trouble', () => {
     });
   });
 
+  test('an order of which one unit is missing is sent as far as it is there, and says what is paid', async () => {
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'mug-white', quantity: '1' });
+    const partly = { trouble: 'goods-short', fulfillment: 'ship_available' };
+    const page = await buy(visitor, 'mug-white', partly);
+    const words = await shipped(visitor, page);
+    expect(words).toMatch(/1 of 2 items are sent; you pay €14\.45/);
+    expect(words).toContain('only 1 there');
+    // The next order finds everything there.
+    await shipped(visitor, await buy(visitor, 'mug-white'));
+  });
+
   test('trouble that lasts is shown on every page, and one for an order is taken back with it', async () => {
     const visitor = visit();
     const lasting = { trouble: 'mail-down', lasts: 'always' };
