@@ -15,6 +15,8 @@ import { paymentEffects, type Shop } from '../support/shop.ts';
 import { update } from '../support/updates.ts';
 
 const SETTLED_WITHIN = { timeoutMs: 120_000, everyMs: 250 };
+/** A bank that hangs is asked again. */
+const BANK_WITHIN = { timeoutMs: 2_000 };
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 1_000 };
 
 /** Repeats a request until it is answered with 201, as its client does. Gives the body. */
@@ -61,7 +63,8 @@ export async function placedByChallenge(shop: RunningShop, key: string): Promise
   const waiting = waitingIn(await retryUntil(202, () => shop.place(changes, key)));
   await retryUntil(200, async () => {
     // Also when the bank has decided already and its response was lost.
-    await settleChallenge(shop, waiting.intentId, 'authenticated').catch(() => undefined);
+    const bank = settleChallenge(shop, waiting.intentId, 'authenticated', BANK_WITHIN);
+    await bank.catch(() => undefined);
     return confirm(shop, waiting);
   });
   await shop.services.starter.drain();

@@ -52,10 +52,12 @@ export async function settleChallenge(
   { sandbox }: Pick<Shop, 'sandbox'>,
   intentId: string,
   outcome: Authentication,
+  { timeoutMs = 30_000 } = {},
 ): Promise<void> {
   const response = await fetch(`${sandbox.url}/payments/intents/${intentId}/challenge`, {
     method: 'POST',
     body: JSON.stringify({ outcome }),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   if (!response.ok) throw new Error(await response.text());
 }
