@@ -249,7 +249,7 @@ describe('tables', () => {
       unquoted(call),
       permission,
     ]);
-    expect(documented.toSorted()).toEqual(permissions.toSorted());
+    expect(new Set(documented.map(String))).toEqual(new Set(permissions.map(String)));
   });
 
   test('docs/stripe.md lists exactly the events of a webhook endpoint', () => {

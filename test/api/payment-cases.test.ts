@@ -69,9 +69,9 @@ describe('a dispute', () => {
         closed_at: null,
       },
     ]);
-    const [{ actions = [], respond_by: respondBy } = {}] = payment?.cases ?? [];
-    expect(actions.map(({ action }) => action)).toEqual(['respond', 'cancel']);
-    expect(actions[0]?.effect).toContain(`until ${respondBy}`);
+    const [shown] = payment?.cases ?? [];
+    expect(shown?.actions.map(({ action }) => action)).toEqual(['respond', 'cancel']);
+    expect(shown?.actions[0]?.effect).toContain(`until ${shown?.respond_by}`);
     expect((await view('storefront')).payment?.cases).toEqual([]);
     const event = await shop.db.event.findFirstOrThrow({
       where: { orderId, type: 'payment.disputed' },
@@ -120,8 +120,8 @@ describe('a dispute', () => {
     const opened = await dispute({ inquiry: true });
     await sendCaseWebhook(shop, 'charge.dispute.created', opened);
     expect(await disputedMinor()).toBe(0);
-    const [{ actions = [] } = {}] = (await view()).payment?.cases ?? [];
-    expect(actions.map(({ action }) => action)).toEqual(['respond', 'refund', 'cancel']);
+    const [shown] = (await view()).payment?.cases ?? [];
+    expect(shown?.actions.map(({ action }) => action)).toEqual(['respond', 'refund', 'cancel']);
     await close(opened, 'needs_response');
     await sendCaseWebhook(shop, 'charge.dispute.updated', opened);
     expect(await disputedMinor()).toBe(2_400);
@@ -249,8 +249,8 @@ describe('a warning and a review', () => {
   test('a fraud warning says to refund, and ends when everything is refunded', async () => {
     const opened = await openCase(shop, orderId, ['warnings']);
     await sendCaseWebhook(shop, 'radar.early_fraud_warning.created', opened);
-    const [{ actions = [] } = {}] = (await view()).payment?.cases ?? [];
-    expect(actions.map(({ action }) => action)).toEqual(['refund', 'cancel']);
+    const [shown] = (await view()).payment?.cases ?? [];
+    expect(shown?.actions.map(({ action }) => action)).toEqual(['refund', 'cancel']);
     const reference = await referenceOf(shop, orderId);
     await shop.gateways.payments.refund({
       key: randomUUID(),
@@ -292,8 +292,8 @@ describe('a warning and a review', () => {
   test('an order whose parcel has left can still be disputed, and cannot be cancelled for it', async () => {
     orderId = await shippedOrder(shop);
     await sendCaseWebhook(shop, 'charge.dispute.created', await dispute());
-    const [{ actions = [] } = {}] = (await view()).payment?.cases ?? [];
-    expect(actions.map(({ action }) => action)).toEqual(['respond']);
+    const [shown] = (await view()).payment?.cases ?? [];
+    expect(shown?.actions.map(({ action }) => action)).toEqual(['respond']);
   });
 });
 
