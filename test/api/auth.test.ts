@@ -24,6 +24,7 @@ const ROUTES: readonly {
   { method: 'POST', path: '/v1/orders', lowest: 'storefront', status: 201, body: orderBody() },
   { method: 'GET', path: `/v1/orders/${ID}`, lowest: 'storefront', status: 404 },
   { method: 'GET', path: `/v1/orders/${ID}/timeline`, lowest: 'storefront', status: 404 },
+  { method: 'POST', path: `/v1/orders/${ID}/confirm`, lowest: 'storefront', status: 404 },
   { method: 'POST', path: `/v1/orders/${ID}/cancel`, lowest: 'storefront', status: 404 },
   { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/orders/counts', lowest: 'operator', status: 200 },

@@ -22,6 +22,8 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   refund_lines: 'all',
   reservations: 'all',
   payment_operations: 'all',
+  payment_cases: 'all',
+  product_prices: 'all',
   analytics_hourly: 'all',
   sales_hourly: 'all',
   redrives: 'all',

@@ -29,12 +29,23 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'never_oversold',
     what: 'more units promised than were received',
-    also: ['shipped_units_removed'],
+    also: ['returned_units_shipped', 'shipped_units_removed'],
     subject: 'poster-a2',
     statements: [
       `INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor) VALUES
        ('poster-a2', -500, 'adjusted', 'planted', NULL, 'test'),
        ('poster-a2', 500, 'shipped', 'planted', ':pending', 'test')`,
+    ],
+  },
+  {
+    invariant: 'returned_units_shipped',
+    what: 'a unit that came back by no line of a refund',
+    subject: 'rfd_',
+    statements: [
+      `INSERT INTO stock_movements (sku, delta, kind, reason, order_id, refund_id, actor)
+       SELECT 'mug-white', 1, 'returned', 'planted', order_id, id, 'test' FROM refunds
+       WHERE order_id = ':refunding'`,
+      `UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'mug-white'`,
     ],
   },
   {

@@ -180,7 +180,7 @@ describe('messages', () => {
     await eventually(() => expect(shop.received).toHaveLength(2));
     await stripe.paymentIntents.capture(intent.id);
     await stripe.refunds.create({ payment_intent: intent.id });
-    await eventually(() => expect(shop.received).toHaveLength(4));
+    await eventually(() => expect(shop.received).toHaveLength(5));
     const events = shop.received.map(({ body, headers }) =>
       stripe.webhooks.constructEvent(body, String(headers['stripe-signature']), WEBHOOK_SECRET),
     );
@@ -189,6 +189,7 @@ describe('messages', () => {
       'payment_intent.amount_capturable_updated',
       'payment_intent.amount_capturable_updated',
       'payment_intent.succeeded',
+      'refund.created',
       'charge.refunded',
     ]);
   });
