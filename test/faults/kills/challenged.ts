@@ -128,7 +128,7 @@ async function expectEnded(
 }
 
 /** The provider's webhooks reach this stack meanwhile, each twice. */
-async function withWebhooks<T>(stack: TestStack, work: () => Promise<T>): Promise<T> {
+export async function withWebhooks<T>(stack: TestStack, work: () => Promise<T>): Promise<T> {
   const { sandbox, app } = stack;
   const url = `${app.url}/callbacks/payments`;
   sandbox.aimPaymentsWebhook({ url, secret: LOCAL_SECRETS.paymentsWebhook });

@@ -16,6 +16,7 @@ import { refundInDashboard } from '../../support/provider-refunds.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
 import { CHALLENGED } from './challenged.ts';
 import { newRequest, type OrderRequest } from './client.ts';
+import { disputed } from './disputed.ts';
 import { grantPersonCredit, type TestStack } from './test-stack.ts';
 import {
   SETTLED_WITHIN_MS,
@@ -32,7 +33,6 @@ import {
 /** Runs one order to its outcome and checks it. Gives the order. */
 export type Scenario = (stack: TestStack) => Promise<OrderId>;
 
-const RESERVE: Place = { provider: 'warehouse', operation: 'reserve' };
 const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
 const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
 const LOOK_UP: Place = { provider: 'payments', operation: 'lookup' };
@@ -264,36 +264,6 @@ async function refundRedriven(stack: TestStack): Promise<OrderId> {
   expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
   await untilEvent(stack, orderId, 'refund.needs_attention');
   return orderId;
-}
-
-/** Held for a review, shipped once that is approved, disputed and lost. */
-async function disputed(stack: TestStack): Promise<OrderId> {
-  stack.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
-  const orderId = await placeUntilSettled(stack, withCredit());
-  const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
-  const named = { payment_intent: providerReference };
-  const review = await atProvider(stack, '/payments/reviews', named);
-  await untilEvent(stack, orderId, 'payment.review_opened');
-  stack.sandbox.faults.remove(RESERVE);
-  await untilEvent(stack, orderId, 'order.shipment_held');
-  await atProvider(stack, `/payments/reviews/${review}/approve`, {});
-  await untilStatus(stack, orderId, 'shipped');
-  const dispute = await atProvider(stack, '/payments/disputes', named);
-  await untilEvent(stack, orderId, 'payment.disputed');
-  await atProvider(stack, `/payments/disputes/${dispute}/close`, { status: 'lost' });
-  await untilEvent(stack, orderId, 'payment.dispute_closed');
-  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, dispute: 1 });
-  return orderId;
-}
-
-/** What a bank or a reviewer does there. Gives the id of the case. */
-async function atProvider({ sandbox }: TestStack, path: string, body: object): Promise<string> {
-  const response = await fetch(`${sandbox.url}${path}`, {
-    method: 'POST',
-    body: JSON.stringify(body),
-  });
-  expect(response.status).toBe(200);
-  return z.object({ id: z.string() }).parse(await response.json()).id;
 }
 
 /** Shipped, and our records differ from the provider's for a while: found once, resolved once. */
