@@ -3,7 +3,7 @@
  * order has settled. The process may be killed anywhere in between.
  */
 import { expect, onTestFinished } from 'vitest';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ERASED } from '../../../domain/erasure.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { PaymentStatus } from '../../../domain/payment.ts';
