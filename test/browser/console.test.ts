@@ -108,17 +108,19 @@ describe.skipIf(noBrowser)(
       const at = { url: system.api.url, path: `/orders/${id}` };
       const { page, expectClean } = await openConsole(browser, at);
       page.on('dialog', (dialog) => void dialog.accept());
+      // Another form refunds units.
+      const form = page.locator('details', { hasText: 'Refund money' });
       await page.locator('summary', { hasText: 'Refund money' }).click();
-      await page.getByLabel('Amount in EUR').fill('5.00');
-      await page.getByLabel(/Reason/).fill('scratched');
-      await page.getByRole('button', { name: 'Refund', exact: true }).dblclick();
+      await form.getByLabel('Amount in EUR').fill('5.00');
+      await form.getByLabel(/Reason/).fill('scratched');
+      await form.getByRole('button', { name: 'Refund', exact: true }).dblclick();
       await page.getByRole('status').getByText('Refund of €5.00 accepted').waitFor();
       const refunds = await system.db.refund.findMany({ where: { orderId: id } });
       expect(refunds).toMatchObject([{ amountMinor: 500 }]);
       await page.locator('summary', { hasText: 'Refund money' }).click();
-      await page.getByLabel('Amount in EUR').fill('500');
-      await page.getByLabel(/Reason/).fill('too much');
-      await page.getByRole('button', { name: 'Refund', exact: true }).click();
+      await form.getByLabel('Amount in EUR').fill('500');
+      await form.getByLabel(/Reason/).fill('too much');
+      await form.getByRole('button', { name: 'Refund', exact: true }).click();
       await page.getByRole('status').getByText('refund_exceeds_captured').waitFor();
       await expectClean({ except: /status of 409/ });
     });

@@ -79,10 +79,10 @@ describe.skipIf(noBrowser)('the console in a browser', () => {
     const [first, second] = [await open(path, 'admin'), await open(path, 'admin')];
     const change = async ({ page }: typeof first, price: string) => {
       await page.getByLabel('Price in EUR').fill(price);
-      await page.getByRole('button', { name: 'Change price' }).click();
+      await page.getByRole('button', { name: 'Change prices' }).click();
     };
     await change(first, '14.50');
-    await expectText(first.page, 'The price is €14.50.');
+    await expectText(first.page, 'The price is €14.50, ');
     await change(second, '1.00');
     await expectText(second.page, 'Read it again.');
     expect(await second.page.getByLabel('Price in EUR').inputValue()).toBe('14.50');

@@ -16,6 +16,7 @@ import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts'
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
 import { claimOf } from '../prisma/seeded-database.ts';
+import { atProvider, openCase } from '../support/cases.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { moveAtProvider, refundInDashboard } from '../support/provider-refunds.ts';
@@ -107,6 +108,25 @@ test('a refund made in the dashboard is recorded, and found when it fails later:
   expect(await shop.db.deadLetter.count({ where: { orderId, source: 'refund' } })).toBe(1);
   const types = (await eventTypesOf(shop, orderId)).filter((type) => type.startsWith('refund'));
   expect(types).toEqual(['refund.external', 'refund.succeeded', 'refund.failed']);
+});
+
+test('a dispute whose webhooks were lost is recorded, and settled as the bank decided: neither is a discrepancy', async () => {
+  const orderId = await shipped();
+  // Old enough for a reconciliation to list it.
+  shop.sandbox.clock.setOffset(-600_000);
+  const { id } = await openCase(shop, orderId, ['disputes']);
+  shop.sandbox.clock.setOffset(0);
+  expect(await reconcile(shop)).toEqual(CLEAN);
+  const { capturedMinor } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
+  const found = { id, kind: 'dispute', isOpen: true, amountMinor: capturedMinor };
+  expect(await shop.db.paymentCase.findMany({ where: { orderId } })).toMatchObject([found]);
+  await atProvider(shop, `/payments/disputes/${id}/close`, { status: 'won' });
+  await backdate(orderId);
+  expect(await reconcile(shop)).toEqual(CLEAN);
+  const closed = { status: 'won', isOpen: false };
+  expect(await shop.db.paymentCase.findMany({ where: { orderId } })).toMatchObject([closed]);
+  const types = (await eventTypesOf(shop, orderId)).filter((type) => type.startsWith('payment.'));
+  expect(types).toEqual(['payment.disputed', 'payment.dispute_closed']);
 });
 
 test('a refund that the provider does not have is reported and resolved once, each with an event of its order', async () => {

@@ -13,6 +13,8 @@ export async function useFetchClient(baseUrl: string, body: PlaceOrder) {
     body,
   });
   if (placed.error) throw new Error(placed.error.code);
+  // 202: the shopper has to confirm the payment first.
+  if (placed.data.object === 'payment_action') throw new Error(placed.data.code);
   const { id } = placed.data;
   const seen = await storefront.GET('/v1/orders/{id}', {
     params: { path: { id }, header: { prefer: 'wait=30' } },

@@ -12,6 +12,8 @@ export async function useGeneratedSdk(baseUrl: string, body: PlaceOrder) {
     body,
   });
   if (placed.error) throw new Error(placed.error.code);
+  // 202: the shopper has to confirm the payment first.
+  if (placed.data.object === 'payment_action') throw new Error(placed.data.code);
   const { id } = placed.data;
   const seen = await getOrder({ client: storefront, path: { id }, headers: { prefer: 'wait=30' } });
   const refused = await placeOrder({
