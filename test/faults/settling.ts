@@ -63,7 +63,11 @@ export async function placedByChallenge(shop: RunningShop, key: string): Promise
   const waiting = waitingIn(await retryUntil(202, () => shop.place(changes, key)));
   await retryUntil(200, async () => {
     // Also when the bank has decided already and its response was lost.
-    const bank = settleChallenge(shop, waiting.intentId, 'authenticated', BANK_WITHIN);
+    const bank = settleChallenge(
+      { sandbox: shop.sandbox, ...BANK_WITHIN },
+      waiting.intentId,
+      'authenticated',
+    );
     await bank.catch(() => undefined);
     return confirm(shop, waiting);
   });

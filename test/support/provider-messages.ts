@@ -49,10 +49,9 @@ export function sendPaymentWebhook(
 
 /** What the shopper does at the bank's page. Rejects with the sandbox's words when it is not possible. */
 export async function settleChallenge(
-  { sandbox }: Pick<Shop, 'sandbox'>,
+  { sandbox, timeoutMs = 30_000 }: Pick<Shop, 'sandbox'> & { readonly timeoutMs?: number },
   intentId: string,
   outcome: Authentication,
-  { timeoutMs = 30_000 } = {},
 ): Promise<void> {
   const response = await fetch(`${sandbox.url}/payments/intents/${intentId}/challenge`, {
     method: 'POST',
