@@ -93,7 +93,7 @@ export interface ApiDeps {
 
 export interface Services extends ApiDeps {
   readonly paymentActionMinutes: number;
-  /** Stored by whoever settles an order. */
+  /** Stored by what settles an order. */
   readonly responses: SettledResponses;
   readonly apiKeys: ApiKeyCache;
   readonly limiters: Limiters;

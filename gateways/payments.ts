@@ -133,23 +133,17 @@ export interface ListWindow {
   readonly after: string | null;
 }
 
-export type PaymentsPage =
-  | {
+/** One page of what a window holds; `next` is null on the last. */
+type PageOf<Records> =
+  | (Records & {
       readonly kind: 'page';
-      readonly payments: readonly ProviderPayment[];
       readonly unreadable: readonly UnreadableRecord[];
       readonly next: string | null;
-    }
+    })
   | NoResponse;
 
-export type RefundsPage =
-  | {
-      readonly kind: 'page';
-      readonly references: readonly string[];
-      readonly unreadable: readonly UnreadableRecord[];
-      readonly next: string | null;
-    }
-  | NoResponse;
+export type PaymentsPage = PageOf<{ readonly payments: readonly ProviderPayment[] }>;
+export type RefundsPage = PageOf<{ readonly references: readonly string[] }>;
 
 /** A dispute, an early fraud warning or a review, as the provider has it now. */
 export interface ProviderCase {
@@ -174,14 +168,7 @@ export type CaseLookup =
   | { readonly kind: 'absent' }
   | NoResponse;
 
-export type CasesPage =
-  | {
-      readonly kind: 'page';
-      readonly cases: readonly ProviderCase[];
-      readonly unreadable: readonly UnreadableRecord[];
-      readonly next: string | null;
-    }
-  | NoResponse;
+export type CasesPage = PageOf<{ readonly cases: readonly ProviderCase[] }>;
 
 export interface PaymentGateway {
   /** The amounts that can be charged in a currency; null when no card can be charged in it. */

@@ -11,7 +11,7 @@ import { recordExpired } from '../prisma/orders/expire-order.ts';
 import { recordDeclined } from '../prisma/orders/settle-order.ts';
 import { recordVoidRequested, type VoidRequest } from '../prisma/orders/voids.ts';
 
-/** The API's responses to POST /v1/orders: whoever settles the order stores them. */
+/** The API's responses to POST /v1/orders, stored by what settles the order. */
 export interface SettledResponses {
   placed(order: Order): StoredResponse;
   declined(declineCode: string, requestId: string): StoredResponse;

@@ -44,7 +44,7 @@ export async function explainUnsettled(
 export async function expireOrder(deps: EndUnpaidDeps, order: Order): Promise<ExpireOutcome> {
   if ((await findPaymentWait(deps.db, order.id)) !== null) {
     const outcome = await settleAction(deps, order.id);
-    // Whoever confirms it now gets the same: a wait past its deadline ends.
+    // A shopper who confirms now gets the same: a wait past its deadline ends.
     return outcome.kind === 'waiting' ? { kind: 'later', reason: 'waiting' } : outcome;
   }
   return withinTrace(order.traceparent, () => lookUpAndExpire(deps, order));

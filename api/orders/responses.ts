@@ -33,7 +33,7 @@ function declinedResponse(declineCode: string, requestId: string): StoredRespons
   return { status: 402, body: problemBody(problem, requestId) };
 }
 
-/** What is stored for the order's Idempotency-Key when it is placed or declined, whoever learns of it. */
+/** What is stored for the order's Idempotency-Key when it is placed or declined. */
 export const SETTLED_RESPONSES: SettledResponses = {
   placed: placedResponse,
   declined: declinedResponse,

@@ -5,20 +5,13 @@ import { quoteSchema } from '../../api/schemas/quotes.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { paidOrder } from '../support/orders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { paymentEffects, useShop } from '../support/shop.ts';
+import { placesOfRefusal, useShop } from '../support/shop.ts';
 
 /** What an order may cost, in every currency, and that nothing adds up to a wrong number. */
 const shop = useShop();
 const OPERATOR = { role: 'operator' } as const;
 
-/** The places that a refusal names. Nothing was charged. */
-async function refusedPlaces(changes: object): Promise<readonly (string | undefined)[]> {
-  const effects = paymentEffects(shop);
-  const problem = await problemOf(await shop.place(changes));
-  expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
-  expect(paymentEffects(shop)).toEqual(effects);
-  return problem.errors?.map((each) => each.pointer) ?? [];
-}
+const refusedPlaces = (changes: object) => placesOfRefusal(shop, changes);
 
 describe('the amount of an order', () => {
   const sell = async (currency: string, price: number) => {

@@ -4,7 +4,7 @@ import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
 import { shippingAddress } from '../../api/schemas/customers.ts';
 import { orderBody } from '../support/client.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
-import { paymentEffects, useShop } from '../support/shop.ts';
+import { placesOfRefusal, useShop } from '../support/shop.ts';
 
 /** Which values of an order are taken, and that the others are refused before anything happens. */
 const shop = useShop();
@@ -15,14 +15,7 @@ const OPERATOR = { role: 'operator' } as const;
 const withCustomer = (changes: object) => ({ customer: { ...CUSTOMER, ...changes } });
 const withAddress = (changes: object) => ({ shipping_address: { ...ADDRESS, ...changes } });
 
-/** The places that a refusal names. Nothing was charged. */
-async function refusedPlaces(changes: object): Promise<readonly (string | undefined)[]> {
-  const effects = paymentEffects(shop);
-  const problem = await problemOf(await shop.place(changes));
-  expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
-  expect(paymentEffects(shop)).toEqual(effects);
-  return problem.errors?.map((each) => each.pointer) ?? [];
-}
+const refusedPlaces = (changes: object) => placesOfRefusal(shop, changes);
 
 describe('the address of an order', () => {
   test('a region reaches the response and the database', async () => {

@@ -281,7 +281,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     expect(event.data).toEqual({ cause: 'payment_action' });
   });
 
-  test('an unconfirmed payment is ended by whoever asks first after the deadline', async () => {
+  test('an unconfirmed payment is ended by the first look-up after the deadline', async () => {
     const [asked, recovered] = [await waitingOrder(), await waitingOrder()];
     for (const { id } of [asked, recovered]) await passDeadline(shop.db, id);
     expect((await problemOf(await confirm(asked.id))).code).toBe('order_expired');

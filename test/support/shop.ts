@@ -3,7 +3,7 @@
  * gateways, the API. Temporal is a recorder of what was asked of it, unless one is given; with workers
  * it is in running-shop.ts.
  */
-import { beforeEach, onTestFinished } from 'vitest';
+import { beforeEach, expect, onTestFinished } from 'vitest';
 import type { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import type { StreamLimits } from '../../api/http/sse.ts';
@@ -26,6 +26,7 @@ import { withDocument } from './documented.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from './database.ts';
 import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
 import { placedOrder } from './orders.ts';
+import { problemOf } from './responses.ts';
 import { useOpened } from './use-opened.ts';
 import { createRecorders, resetRecorders, type Recorders } from './recorders.ts';
 
@@ -214,4 +215,16 @@ export function paymentEffects(
     counts[effect.operation] = (counts[effect.operation] ?? 0) + 1;
   }
   return counts;
+}
+
+/** The places that the refusal of an order names. Nothing was charged. */
+export async function placesOfRefusal(
+  shop: Pick<Shop, 'place' | 'sandbox'>,
+  changes: object,
+): Promise<readonly (string | undefined)[]> {
+  const effects = paymentEffects(shop);
+  const problem = await problemOf(await shop.place(changes));
+  expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
+  expect(paymentEffects(shop)).toEqual(effects);
+  return problem.errors?.map((each) => each.pointer) ?? [];
 }

@@ -52,7 +52,7 @@ const RESPOND_WITHIN_MS = 9 * 24 * 3_600_000;
 
 export function createCaseStore(deps: IntentDeps, intents: IntentStore): CaseStore {
   const { journal } = deps;
-  const books: Books = {
+  const tables: CaseTables = {
     deps,
     intents,
     disputes: journal.table({ name: 'disputes', row: disputeSchema, limit: MAX_CASES }),
@@ -60,19 +60,19 @@ export function createCaseStore(deps: IntentDeps, intents: IntentStore): CaseSto
     reviews: journal.table({ name: 'reviews', row: reviewSchema, limit: MAX_CASES }),
   };
   return {
-    disputes: () => [...books.disputes.values()].toReversed(),
-    warnings: () => [...books.warnings.values()].toReversed(),
-    reviews: () => [...books.reviews.values()].toReversed(),
-    dispute: (intent, about) => journal.transact(() => dispute(books, intent, about)),
-    moveDispute: (id, status) => journal.transact(() => moveDispute(books, id, status)),
-    warn: (intent) => journal.transact(() => warn(books, intent)),
-    review: (intent) => journal.transact(() => review(books, intent)),
-    closeReview: (id, reason) => journal.transact(() => closeReview(books, id, reason)),
-    follow: (move, intent) => follow(books, move, intent),
+    disputes: () => [...tables.disputes.values()].toReversed(),
+    warnings: () => [...tables.warnings.values()].toReversed(),
+    reviews: () => [...tables.reviews.values()].toReversed(),
+    dispute: (intent, about) => journal.transact(() => dispute(tables, intent, about)),
+    moveDispute: (id, status) => journal.transact(() => moveDispute(tables, id, status)),
+    warn: (intent) => journal.transact(() => warn(tables, intent)),
+    review: (intent) => journal.transact(() => review(tables, intent)),
+    closeReview: (id, reason) => journal.transact(() => closeReview(tables, id, reason)),
+    follow: (move, intent) => follow(tables, move, intent),
   };
 }
 
-interface Books {
+interface CaseTables {
   readonly deps: IntentDeps;
   readonly intents: IntentStore;
   readonly disputes: Table<Dispute>;
@@ -80,18 +80,18 @@ interface Books {
   readonly reviews: Table<Review>;
 }
 
-function follow(books: Books, move: IntentMove, intent: Intent): void {
+function follow(tables: CaseTables, move: IntentMove, intent: Intent): void {
   const trouble = troubleOf(intent.payment_method);
-  if (move === 'authorized' && trouble?.kind === 'warning') warn(books, intent);
-  if (move === 'authorized' && trouble?.kind === 'review') review(books, intent);
-  if (move === 'captured' && trouble?.kind === 'dispute') dispute(books, intent, trouble);
-  if (move === 'canceled') endReviews(books, intent.id, 'canceled');
+  if (move === 'authorized' && trouble?.kind === 'warning') warn(tables, intent);
+  if (move === 'authorized' && trouble?.kind === 'review') review(tables, intent);
+  if (move === 'captured' && trouble?.kind === 'dispute') dispute(tables, intent, trouble);
+  if (move === 'canceled') endReviews(tables, intent.id, 'canceled');
   if (move !== 'refunded' || intent.refunded_minor < intent.captured_minor) return;
-  endWarnings(books, intent.id);
-  endReviews(books, intent.id, 'refunded');
+  endWarnings(tables, intent.id);
+  endReviews(tables, intent.id, 'refunded');
 }
 
-function opened({ deps }: Books, prefix: string, { id, charge_id }: Intent) {
+function opened({ deps }: CaseTables, prefix: string, { id, charge_id }: Intent) {
   return {
     id: `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
     intent_id: id,
@@ -100,11 +100,11 @@ function opened({ deps }: Books, prefix: string, { id, charge_id }: Intent) {
   };
 }
 
-function dispute(books: Books, intent: Intent, about: DisputeAbout): Dispute {
-  const { deps, disputes } = books;
+function dispute(tables: CaseTables, intent: Intent, about: DisputeAbout): Dispute {
+  const { deps, disputes } = tables;
   const leftMinor = intent.captured_minor - intent.refunded_minor - intent.disputed_minor;
   const row: Dispute = {
-    ...opened(books, 'dp', intent),
+    ...opened(tables, 'dp', intent),
     amount_minor: about.amountMinor ?? leftMinor,
     currency: intent.currency,
     reason: about.reason,
@@ -113,28 +113,28 @@ function dispute(books: Books, intent: Intent, about: DisputeAbout): Dispute {
   };
   disputes.set(row.id, row);
   deps.emit('charge.dispute.created', showDispute(row));
-  if (!about.isInquiry) moveMoney(books, row, 'withdrawn');
+  if (!about.isInquiry) moveMoney(tables, row, 'withdrawn');
   return row;
 }
 
-function moveDispute(books: Books, id: string, status: DisputeStatus): Dispute | undefined {
-  const before = books.disputes.get(id);
+function moveDispute(tables: CaseTables, id: string, status: DisputeStatus): Dispute | undefined {
+  const before = tables.disputes.get(id);
   if (before === undefined) return undefined;
   const row: Dispute = { ...before, status };
-  books.disputes.set(id, row);
+  tables.disputes.set(id, row);
   const isWithdrawn = WITHDRAWN.includes(status);
   if (WITHDRAWN.includes(before.status) !== isWithdrawn) {
-    moveMoney(books, row, isWithdrawn ? 'withdrawn' : 'reinstated');
+    moveMoney(tables, row, isWithdrawn ? 'withdrawn' : 'reinstated');
   }
   const isClosed = CLOSED.includes(status);
-  books.deps.emit(isClosed ? 'charge.dispute.closed' : 'charge.dispute.updated', showDispute(row));
+  tables.deps.emit(isClosed ? 'charge.dispute.closed' : 'charge.dispute.updated', showDispute(row));
   return row;
 }
 
 const CLOSED: readonly DisputeStatus[] = ['warning_closed', 'won', 'lost', 'prevented'];
 
-function moveMoney(books: Books, row: Dispute, direction: 'withdrawn' | 'reinstated'): void {
-  const { deps, intents } = books;
+function moveMoney(tables: CaseTables, row: Dispute, direction: 'withdrawn' | 'reinstated'): void {
+  const { deps, intents } = tables;
   const intent = intents.find(row.intent_id);
   if (intent === undefined) return;
   const isWithdrawn = direction === 'withdrawn';
@@ -149,40 +149,40 @@ function moveMoney(books: Books, row: Dispute, direction: 'withdrawn' | 'reinsta
   });
   deps.emit(`charge.dispute.funds_${direction}`, showDispute(row));
   if (!isWithdrawn) return;
-  endWarnings(books, intent.id);
-  endReviews(books, intent.id, 'disputed');
+  endWarnings(tables, intent.id);
+  endReviews(tables, intent.id, 'disputed');
 }
 
-function warn(books: Books, intent: Intent): Warning {
+function warn(tables: CaseTables, intent: Intent): Warning {
   const fraud = { actionable: true, fraud_type: 'unauthorized_use_of_card' };
-  const row: Warning = { ...opened(books, 'issfr', intent), ...fraud };
-  books.warnings.set(row.id, row);
-  books.deps.emit('radar.early_fraud_warning.created', showWarning(row));
+  const row: Warning = { ...opened(tables, 'issfr', intent), ...fraud };
+  tables.warnings.set(row.id, row);
+  tables.deps.emit('radar.early_fraud_warning.created', showWarning(row));
   return row;
 }
 
 /** The payment names its review from the authorization on. */
-function review(books: Books, intent: Intent): Review {
-  const row: Review = { ...opened(books, 'prv', intent), closed_reason: null };
-  const named = intent.review_id !== null && !books.reviews.get(intent.review_id);
-  const known = named && intent.review_id !== null ? { ...row, id: intent.review_id } : row;
-  books.reviews.set(known.id, known);
-  books.intents.put({ ...intent, review_id: known.id });
-  books.deps.emit('review.opened', showReview(known));
+function review(tables: CaseTables, intent: Intent): Review {
+  const row: Review = { ...opened(tables, 'prv', intent), closed_reason: null };
+  const named = intent.review_id;
+  const known = named !== null && !tables.reviews.get(named) ? { ...row, id: named } : row;
+  tables.reviews.set(known.id, known);
+  tables.intents.put({ ...intent, review_id: known.id });
+  tables.deps.emit('review.opened', showReview(known));
   return known;
 }
 
-function closeReview(books: Books, id: string, reason: string): Review | undefined {
-  const before = books.reviews.get(id);
+function closeReview(tables: CaseTables, id: string, reason: string): Review | undefined {
+  const before = tables.reviews.get(id);
   if (before === undefined || before.closed_reason !== null) return before;
   const row: Review = { ...before, closed_reason: reason };
-  books.reviews.set(id, row);
-  books.deps.emit('review.closed', showReview(row));
+  tables.reviews.set(id, row);
+  tables.deps.emit('review.closed', showReview(row));
   return row;
 }
 
 /** A warning is actionable until the payment is disputed or refunded in full. */
-function endWarnings({ warnings, deps }: Books, intentId: string): void {
+function endWarnings({ warnings, deps }: CaseTables, intentId: string): void {
   for (const each of warnings.values()) {
     if (each.intent_id !== intentId || !each.actionable) continue;
     const row = { ...each, actionable: false };
@@ -191,8 +191,8 @@ function endWarnings({ warnings, deps }: Books, intentId: string): void {
   }
 }
 
-function endReviews(books: Books, intentId: string, reason: string): void {
-  for (const each of books.reviews.values()) {
-    if (each.intent_id === intentId) closeReview(books, each.id, reason);
+function endReviews(tables: CaseTables, intentId: string, reason: string): void {
+  for (const each of tables.reviews.values()) {
+    if (each.intent_id === intentId) closeReview(tables, each.id, reason);
   }
 }
