@@ -82,6 +82,8 @@ export interface ProviderPayment {
   readonly declineCode: string | null;
   /** The end of the authorization (ISO 8601); null when the provider does not return it. */
   readonly captureBefore: string | null;
+  /** The id of its review, open or not; null when there is none. */
+  readonly review: string | null;
 }
 
 export type PaymentLookup =
@@ -97,6 +99,11 @@ export type VoidOutcome =
       /** False when there was nothing to void yet: the shopper had not confirmed the payment. */
       readonly wasAuthorized: boolean;
     }
+  | Exclude<SettleOutcome, { readonly kind: 'done' }>;
+
+/** `done`: with the review of the payment, open or not; null when there is none. */
+export type CaptureOutcome =
+  | { readonly kind: 'done'; readonly reference: string; readonly review: string | null }
   | Exclude<SettleOutcome, { readonly kind: 'done' }>;
 
 /** `refused`: the provider responded and nothing was done, e.g. the authorization had expired. */
@@ -186,7 +193,7 @@ export interface PaymentGateway {
   /** The payment with this reference, of any order. */
   lookUpReference(reference: string): Promise<PaymentLookup>;
   /** Captures an authorization. */
-  capture(request: SettleRequest): Promise<SettleOutcome>;
+  capture(request: SettleRequest): Promise<CaptureOutcome>;
   /** Voids an authorization, or ends a payment that waits for one. `amount` is only for the records. */
   voidAuthorization(request: SettleRequest): Promise<VoidOutcome>;
   /** Refunds a captured amount. A refund under the same key is found, never made twice. */

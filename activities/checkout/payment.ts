@@ -3,9 +3,10 @@
  * before the provider is called, and a recorded one is looked up before it is repeated (G3): a key that
  * has expired at the provider can never charge twice.
  */
-import { providerKey } from '../../domain/ids.ts';
+import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderPayment, SettleRequest } from '../../gateways/payments.ts';
+import { caseAskedAt, recordCase } from '../../prisma/payments/cases.ts';
 import {
   amountOf,
   recordCaptured,
@@ -38,7 +39,8 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
     async capturePayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
       // Store credit pays all of it.
-      if (payment.amountMinor === 0) return captured(deps.db, payment, 0);
+      if (payment.amountMinor === 0)
+        return captured(deps, payment, { amountMinor: 0, review: null });
       const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
       return withAuthorizationCheck(held, () => captureOrLookUp(deps, payment));
     },
@@ -85,13 +87,14 @@ async function captureOrLookUp(
 }
 
 async function capture(
-  { db, payments }: ActivityDependencies,
+  deps: ActivityDependencies,
   payment: Payment,
 ): Promise<CapturePaymentOutcome> {
+  const { db, payments } = deps;
   const outcome = await payments.capture(requestFor(payment, 'capture'));
   switch (outcome.kind) {
     case 'done':
-      return captured(db, payment, payment.dueMinor);
+      return captured(deps, payment, { amountMinor: payment.dueMinor, review: outcome.review });
     case 'refused':
       await recordCaptureRefused(db, payment, outcome.code);
       return { kind: 'refused', code: outcome.code };
@@ -103,17 +106,17 @@ async function capture(
 
 /** The outcome of an earlier capture; null when it still has to be done. */
 async function captureOutcomeOf(
-  { db }: ActivityDependencies,
+  deps: ActivityDependencies,
   payment: Payment,
   actual: ProviderPayment | null,
 ): Promise<CapturePaymentOutcome | null> {
   switch (actual?.state) {
     case 'captured':
-      return captured(db, payment, actual.capturedMinor);
+      return captured(deps, payment, { amountMinor: actual.capturedMinor, review: actual.review });
     case 'voided':
     case 'declined':
     case 'action_required':
-      await recordCaptureRefused(db, payment, actual.state);
+      await recordCaptureRefused(deps.db, payment, actual.state);
       return { kind: 'refused', code: actual.state };
     case 'processing':
       throw stillProcessing('capture');
@@ -123,13 +126,29 @@ async function captureOutcomeOf(
   }
 }
 
+/** A review is recorded first: its webhook may be late, and shipping is requested next. */
 async function captured(
-  db: ActivityDependencies['db'],
+  deps: ActivityDependencies,
   payment: Payment,
-  amountMinor: number,
+  { amountMinor, review }: { readonly amountMinor: number; readonly review: string | null },
 ): Promise<CapturePaymentOutcome> {
-  requireChanged(payment.orderId, await recordCaptured(db, payment, amountMinor));
+  const { orderId } = payment;
+  if (review !== null) await recordReview(deps, orderId, review);
+  requireChanged(orderId, await recordCaptured(deps.db, payment, amountMinor));
   return { kind: 'captured', amountMinor };
+}
+
+async function recordReview(
+  { db, payments }: ActivityDependencies,
+  orderId: OrderId,
+  id: string,
+): Promise<void> {
+  const askedAt = await caseAskedAt(db);
+  const looked = await payments.lookUpCase({ kind: 'review', id });
+  if (looked.kind === 'absent') return;
+  if (looked.kind !== 'found') throw providerFailure('review look-up', looked);
+  const { reference: _reference, ...state } = looked.found;
+  await recordCase(db, orderId, { state, askedAt });
 }
 
 async function voidAuthorization(

@@ -69,6 +69,7 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
     refundedMinor: minor(taken ? returnedOf({ ...taken, amount: intent.amount }) : 0),
     declineCode: state === 'declined' ? declineCodeOf(intent) : null,
     captureBefore: captureBeforeOf(intent),
+    review: reviewOf(intent),
   };
 }
 
@@ -123,6 +124,12 @@ export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
 /** The order that a record names, ours or not; null when it names none. */
 export function namedOrder(metadata: unknown): string | null {
   return z.object({ order_id: answerId }).safeParse(metadata).data?.order_id ?? null;
+}
+
+/** The id of the intent's review, open or not. Throws NotUnderstood when it is none. */
+export function reviewOf({ review }: Pick<Stripe.PaymentIntent, 'review'>): string | null {
+  if (!review) return null;
+  return referenceOf(typeof review === 'string' ? { id: review } : review);
 }
 
 /** The id of an intent or a refund. Throws NotUnderstood when it is none. */

@@ -4,25 +4,27 @@
  */
 import type Stripe from 'stripe';
 import { Inconclusive } from '../resilience/faults.ts';
-import type { SettleOutcome, SettleRequest, VoidOutcome } from '../payments.ts';
+import type { CaptureOutcome, SettleRequest, VoidOutcome } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
-import { referenceOf, retrieveIntent, wasAuthorized } from './lookup.ts';
+import { referenceOf, retrieveIntent, reviewOf, wasAuthorized } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
 /** Captures. `refused: authorization_expired_or_voided` when nothing is authorized any more. */
-export function capture(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {
+export function capture(call: StripeCall, request: SettleRequest): Promise<CaptureOutcome> {
   const { reference, amount } = request;
-  const work = async (): Promise<SettleOutcome> => {
+  const work = async (): Promise<CaptureOutcome> => {
     const params = { amount_to_capture: toStripeAmount(amount) };
     const options = optionsOf(call, request);
     const intent = await call.stripe.paymentIntents.capture(reference, params, options);
-    return doneWhen(intent, 'succeeded');
+    return { ...doneWhen(intent, 'succeeded'), review: reviewOf(intent) };
   };
   return parseResponse(work, async (refusal) => {
     if (refusal.code === 'charge_expired_for_capture') return refused(GONE);
     const intent = await intentAfter(call, refusal, reference);
-    if (intent?.status === 'succeeded') return { kind: 'done', reference };
+    if (intent?.status === 'succeeded') {
+      return { kind: 'done', reference, review: reviewOf(intent) };
+    }
     return refused(intent?.status === 'canceled' ? GONE : refusal.code);
   });
 }

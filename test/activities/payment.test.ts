@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
+import { canaryOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf } from '../support/expectations.ts';
+import { placedOrder } from '../support/orders.ts';
 import { useSteps } from './steps.ts';
 
 const HOUR_MS = 3_600_000;
@@ -47,6 +49,27 @@ describe('an intent', () => {
     expect(firedAt(CAPTURE)).toBe(1);
     expect(effectsOf(steps, orderId)['capture']).toBe(1);
   });
+});
+
+describe('a review that began with the authorization', () => {
+  test.each(['answered', 'lost'])(
+    'a capture whose response is %s records it, and holds the shipment before any webhook',
+    async (response) => {
+      const body = { ...canaryOrder(), payment_method: 'pm_card_riskLevelElevated' };
+      const orderId = await placedOrder(steps, body);
+      await steps.run('reserveStock', { orderId });
+      if (response === 'lost') {
+        steps.sandbox.faults.set(CAPTURE, { mode: 'answer_lost', times: 1 });
+        await steps.runFailing('capturePayment', { orderId });
+      }
+      await steps.run('capturePayment', { orderId });
+      const cases = await steps.db.paymentCase.findMany({ where: { orderId } });
+      expect(cases).toMatchObject([{ kind: 'review', isOpen: true }]);
+      const held = await steps.run('requestShipment', { orderId });
+      expect(held).toMatchObject({ kind: 'held', cases: [`review ${cases[0]?.id}`] });
+      expect(effectsOf(steps, orderId)).toEqual({ authorize: 1, reserve: 1, capture: 1 });
+    },
+  );
 });
 
 describe('an idempotency key that expired at the provider', () => {
