@@ -11,6 +11,8 @@ import type { Home, PartName } from './home.ts';
 
 const STOP_TIMEOUT_MS = 10_000;
 const STACK_SCRIPT = 'local/stack/start.ts';
+/** Names a run's home to whatever it starts: a server that a library starts has no pid file. */
+export const RUN_HOME_VARIABLE = 'HOLDFAST_RUN_HOME';
 
 /** Takes the home until this process exits. Throws a message for people if another stack has it. */
 export function claimHome(home: Home): void {
@@ -73,6 +75,24 @@ export async function stopLeftovers(home: Home): Promise<readonly string[]> {
     if (readPid(file) === pid) rmSync(file, { force: true });
   }
   return stopped;
+}
+
+/** Kills the processes whose environment names the home as their run's. Finds them on Linux only. */
+export function killStartedFor(home: Home): void {
+  if (process.platform !== 'linux') return;
+  for (const pid of readdirSync('/proc').map(Number)) {
+    if (pid > 1 && pid !== process.pid && isStartedFor(home, pid)) signal(pid, 'SIGKILL');
+  }
+}
+
+function isStartedFor(home: Home, pid: number): boolean {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return environment.includes(`${RUN_HOME_VARIABLE}=${home.path}`);
+  } catch {
+    // It has ended, or is another user's.
+    return false;
+  }
 }
 
 /** Asks the process to stop, waits, then kills it. */

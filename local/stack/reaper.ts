@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createHome } from './home.ts';
-import { runningStack, stopLeftovers } from './leftovers.ts';
+import { killStartedFor, runningStack, stopLeftovers } from './leftovers.ts';
 
 const [path] = process.argv.slice(2);
 if (path === undefined) throw new Error('usage: reaper.ts <home>');
@@ -12,4 +12,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.stdin.resume();
 await once(process.stdin, 'close');
 const home = createHome(path);
-if (runningStack(home) === null) await stopLeftovers(home);
+if (runningStack(home) === null) {
+  await stopLeftovers(home);
+  killStartedFor(home);
+}

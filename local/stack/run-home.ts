@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { StackConfig } from '../../config.ts';
 import { isErrno } from './commands.ts';
 import { createHome, makeHome, PRIVATE_DIR, type Home } from './home.ts';
-import { stopLeftovers } from './leftovers.ts';
+import { killStartedFor, stopLeftovers } from './leftovers.ts';
 
 /** Creates a home for this process. Deletes those of killed runs, and stops what they left. */
 export async function openRunHome(
@@ -17,6 +17,7 @@ export async function openRunHome(
     if (isRunning(Number(pid))) continue;
     const left = createHome(join(all, pid));
     await stopLeftovers(left);
+    killStartedFor(left);
     rmSync(left.path, { recursive: true, force: true });
   }
   const home = createHome(join(all, String(process.pid)));

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { environment } from '../../config.ts';
 import { ended, nodeCommand } from '../../local/stack/commands.ts';
 import { createHome, makeHome, PROJECT, type Home } from '../../local/stack/home.ts';
-import { stopLeftovers } from '../../local/stack/leftovers.ts';
+import { RUN_HOME_VARIABLE, stopLeftovers } from '../../local/stack/leftovers.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeDir } from '../support/run-files.ts';
 
@@ -53,6 +54,23 @@ test('a killed process is outlived by its reaper, which stops what it left', asy
   expect(part.signalCode).toBe('SIGTERM');
   await eventually(() => expect(readdirSync(home.run)).toEqual([]));
 });
+
+test.runIf(process.platform === 'linux')(
+  'a killed run leaves no process that a library started without a pid file',
+  async () => {
+    const home = newHome('library');
+    const env = { ...environment(), [RUN_HOME_VARIABLE]: home.path };
+    const server = spawn(process.execPath, ['--eval', IDLE], {
+      env,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    onTestFinished(() => void server.kill('SIGKILL'));
+    const run = await startWithReaper(home, `console.log('up'); ${IDLE}`);
+    run.kill('SIGKILL');
+    await ended(server);
+    expect(server.signalCode).toBe('SIGKILL');
+  },
+);
 
 test('a dismissed reaper stops nothing', async () => {
   const home = newHome('dismissed');

@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { readStackConfig } from '../../config.ts';
+import { defaultVariable, readStackConfig } from '../../config.ts';
 import { bundleWorkflows } from '../../local/stack/bundle.ts';
 import { compilePrograms, DIST, PROGRAMS } from '../../local/stack/compile.ts';
 import type { Home } from '../../local/stack/home.ts';
@@ -20,7 +20,7 @@ import { openRunHome } from '../../local/stack/run-home.ts';
 import { createPart, type Part } from '../../local/stack/supervisor.ts';
 import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
 import { findTestServer } from '../../local/stack/test-server.ts';
-import { launchReaper, stopLeftovers } from '../../local/stack/leftovers.ts';
+import { launchReaper, RUN_HOME_VARIABLE, stopLeftovers } from '../../local/stack/leftovers.ts';
 
 const TEMPLATE = 'holdfast_template';
 const START_TIMEOUT_MS = 60_000;
@@ -64,6 +64,7 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
   const temporalPath = await findTemporal(servers);
   const home = await openRunHome(config, 'tests');
   const dismissReaper = launchReaper(home);
+  defaultVariable(RUN_HOME_VARIABLE, home.path);
   const workflowBundle = join(DIST, 'workflow-bundle.js');
   const [database, temporal] = await Promise.all([
     startPostgres(home),
