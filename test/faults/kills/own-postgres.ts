@@ -13,9 +13,9 @@ import {
   stop,
 } from '../../../local/stack/commands.ts';
 import { migrate } from '../../../local/stack/migrations.ts';
-
 import { createPostgres, isPostgresUp, postgresUrl } from '../../../local/stack/postgres.ts';
 import type { OnClose } from '../../support/cleanup.ts';
+import { eventually } from '../../support/eventually.ts';
 import { choosePort } from '../../support/ports.ts';
 import { makeDir, serverLog } from '../../support/run-files.ts';
 
@@ -108,10 +108,13 @@ async function createServer(options: {
   let server: ChildProcess | null = null;
   const killIt = (): void => killGroup(server?.pid, 'SIGKILL');
   process.once('exit', killIt);
-  const start = async (): Promise<void> => {
-    server = launch({ ...command, args }, { logFile: serverLog(`postgres-${port}`) });
-    await untilUp(server, url);
-  };
+  // The processes of a killed server hold its shared memory until they have ended, and as long as they
+  // do another server refuses to start.
+  const start = (): Promise<void> =>
+    eventually(async () => {
+      server = launch({ ...command, args }, { logFile: serverLog(`postgres-${port}`) });
+      await untilUp(server, url);
+    });
   const kill = async (signal: 'SIGKILL' | 'SIGQUIT'): Promise<void> => {
     if (!server) return;
     if (signal === 'SIGKILL') killGroup(server.pid, signal);
