@@ -12,9 +12,9 @@ import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { DECLINED_CARD, PERSON, type Line } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, textsOf } from '../../support/expectations.ts';
-import { refundInDashboard } from '../../support/provider-refunds.ts';
+import { moveAtProvider, refundInDashboard } from '../../support/provider-refunds.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
-import { CHALLENGED } from './challenged.ts';
+import { CHALLENGED, withWebhooks } from './challenged.ts';
 import { newRequest, type OrderRequest } from './client.ts';
 import { disputed } from './disputed.ts';
 import { grantPersonCredit, type TestStack } from './test-stack.ts';
@@ -225,7 +225,7 @@ async function refundedPartly(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** Shipped; the provider is not sure of the requested refund, and has another one from its dashboard. */
+/** Shipped; the provider is not sure of the requested refund for a while, and has one from its dashboard. */
 async function refundPending(stack: TestStack): Promise<OrderId> {
   const orderId = await placeUntilSettled(stack, withCredit({ card: 'pm_card_pendingRefund' }));
   await untilStatus(stack, orderId, 'shipped');
@@ -236,8 +236,23 @@ async function refundPending(stack: TestStack): Promise<OrderId> {
   await reconciledUntil(stack, orderId, 'refund.external');
   const done = { orderId, cause: 'provider', status: 'succeeded' } as const;
   await eventually(async () => expect(await stack.db.refund.count({ where: done })).toBe(1), SOON);
-  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
+  await settlePending(stack, orderId);
+  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 2 });
   return orderId;
+}
+
+/** The provider is sure at last, and says so. An erasure of the person waits for that. */
+async function settlePending(stack: TestStack, orderId: OrderId): Promise<void> {
+  const { id, providerReference } = await stack.db.refund.findFirstOrThrow({
+    where: { orderId, status: 'pending' },
+  });
+  await withWebhooks(stack, async () => {
+    await moveAtProvider(stack, providerReference, 'succeeded');
+    await eventually(async () => {
+      const { status } = await stack.db.refund.findUniqueOrThrow({ where: { id } });
+      expect(status).toBe('succeeded');
+    }, SOON);
+  });
 }
 
 /** Shipped, and the provider refuses the requested refund. */
