@@ -2,11 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, type UpdateDefinition } from '@temporalio/common';
 import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
+import { expect } from 'vitest';
 import type { ShipmentAnswer } from '../../workflows/activities.ts';
 import { retryDroppedUpdate } from '../../temporal/retry-update.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import type { Resolution } from '../../domain/attention.ts';
 import { resolveUpdate, shipmentAnsweredSignal } from '../../workflows/checkout/contract.ts';
+import { eventually } from './eventually.ts';
+import { waitingFor } from './expectations.ts';
 import { orderIdOf, type CheckoutHandle } from './running-shop.ts';
 
 const DEADLINE_MS = 10_000;
@@ -43,11 +46,16 @@ export async function update<Result, Arg>(
   }
 }
 
-/** What a person decides about a step that waits. */
-export function resolve(
-  handle: CheckoutHandle,
-  decided: Pick<Resolution, 'step' | 'decision'>,
-): Promise<void> {
+type Decided = Pick<Resolution, 'step' | 'decision'>;
+
+/** A person decides about a step that waits. It is recorded as waiting before the workflow knows. */
+export async function resolve(handle: CheckoutHandle, decided: Decided): Promise<void> {
+  await eventually(async () => expect(await waitingFor(handle)).toContain(decided.step));
+  await decide(handle, decided);
+}
+
+/** The same, whatever the workflow waits for. */
+export function decide(handle: CheckoutHandle, decided: Decided): Promise<void> {
   const arg = { ...decided, note: 'looked into it', actor: 'op' };
   return update(handle, { definition: resolveUpdate, arg });
 }

@@ -18,7 +18,7 @@ import {
   waitingFor,
 } from '../support/expectations.ts';
 import { orderIdOf, PUBLIC_URL, type CheckoutHandle } from '../support/running-shop.ts';
-import { answerShipment, resolve, update } from '../support/updates.ts';
+import { answerShipment, decide, resolve, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
 // In an outage a step fails permanently after days of retries: test/faults/needs-attention.test.ts.
@@ -157,8 +157,8 @@ describe('a forward step that fails permanently', () => {
   test('a decision about a step that does not wait is refused', async () => {
     const handle = await unrefundable();
     const step = 'voidOrRefundPayment';
-    await expect(resolve(handle, { step: 'capturePayment', decision: 'retry' })).rejects.toThrow();
-    await expect(resolve(handle, { step, decision: 'cancel' })).rejects.toThrow();
+    await expect(decide(handle, { step: 'capturePayment', decision: 'retry' })).rejects.toThrow();
+    await expect(decide(handle, { step, decision: 'cancel' })).rejects.toThrow();
     vi.restoreAllMocks();
     await resolve(handle, { step, decision: 'retry' });
     await handle.result();
