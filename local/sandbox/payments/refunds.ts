@@ -19,8 +19,6 @@ export interface RefundStore {
   refund(step: Step): ProviderResponse;
   /** What a capture of less than was authorized has released: for Stripe it is a refund, but returns nothing. */
   release(intent: Intent): void;
-  /** What a capture of less than was authorized has released: for Stripe it is a refund, but returns nothing. */
-  release(intent: Intent): void;
   /** As in the dashboard: without a key. The caller has checked the amount. */
   refundManually(
     intent: Intent,
