@@ -22,12 +22,12 @@ const FULL = [
 const LONGEST = [
   'test/faults/kills/failpoints.test.ts',
   'test/install/install.test.ts',
+  'test/monitoring/running-stack.test.ts',
   'test/faults/kills/servers.test.ts',
   'test/faults/steps.test.ts',
   'test/faults/kills/workers.test.ts',
   'test/faults/kills/cancellations.test.ts',
   'test/recovery/temporal-outage.test.ts',
-  'test/monitoring/running-stack.test.ts',
   'test/faults/kills/network.test.ts',
   'test/browser/operations.test.ts',
   'test/faults/needs-attention.test.ts',
@@ -56,7 +56,8 @@ const COMMON = {
   pool: 'forks',
   // The files of one process share its modules; their servers, databases and namespaces are their own.
   isolate: false,
-  maxWorkers: 2,
+  // One more than the two cores that the limits of time are for: a quarter of the time a file only waits.
+  maxWorkers: 3,
   setupFiles: ['test/support/setup.ts'],
   // For what hangs; a busy machine is never taken for one. Few tests need longer, and say so.
   testTimeout: 180_000,
