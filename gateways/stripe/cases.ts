@@ -10,9 +10,9 @@ import { ProviderRejection } from '../resilience/outcome.ts';
 import type { CaseLookup, CasesPage, ListWindow, ProviderCase } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall } from './client.ts';
-import { nextOf, paramsOf } from './list.ts';
 import { instantOf } from './lookup.ts';
 import { fromStripeAmount } from './money.ts';
+import { paramsOf, readPage } from './pages.ts';
 
 /** The case as it is now. */
 export function lookUpCase(
@@ -34,11 +34,10 @@ export function listCases(
   { kind, ...window }: ListWindow & { readonly kind: CaseKind },
 ): Promise<CasesPage> {
   return parseResponse<CasesPage>(async () => {
-    const page = await list(call, kind, window);
-    const next = nextOf(page);
+    const { records, next } = readPage(await list(call, kind, window));
     const cases: ProviderCase[] = [];
     const unreadable: UnreadableRecord[] = [];
-    for (const record of page.data) {
+    for (const record of records) {
       try {
         cases.push(readCase(kind, record));
       } catch (error) {

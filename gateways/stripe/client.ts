@@ -6,12 +6,13 @@
 import Stripe from 'stripe';
 import { z } from 'zod';
 import {
+  CallFault,
   Inconclusive,
   ProviderBusy,
   ProviderFault,
   throwUnlessRefusal,
 } from '../resilience/faults.ts';
-import { errorCode, fetchOnce, parseBody } from '../resilience/http.ts';
+import { errorCode, fetchOnce, parseBody, readBody } from '../resilience/http.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
 
 export interface StripeAccess {
@@ -73,10 +74,8 @@ function readStripeError(error: unknown): StripeRefusal {
   // The transport's own faults arrive unchanged, or as the detail of this type.
   if (error instanceof ProviderFault) throw error;
   if (error instanceof StripeConnectionError) throw connectionFault(error);
-  if (!(error instanceof StripeError)) throw error;
+  if (!(error instanceof StripeError) || error.statusCode === undefined) throw error;
   const { statusCode: status } = error;
-  // Without one, a body that is not JSON came with a status of success.
-  if (status === undefined) throw new ProviderFault('http_not_json');
   const retryAfter = error.headers?.['retry-after'];
   const response = { status, reason: `http_${status}`, retryAfter };
   if (BUSY_CODES.includes(error.code)) throw new ProviderBusy(response);
@@ -104,7 +103,7 @@ export function inconclusive({ code }: StripeRefusal): never {
 
 function connectionFault(error: InstanceType<typeof Stripe.errors.StripeConnectionError>) {
   const { detail } = error;
-  if (detail instanceof ProviderFault) return detail;
+  if (detail instanceof CallFault) return detail;
   const code = detail instanceof Error && 'code' in detail ? detail.code : undefined;
   return new ProviderFault(code === 'ETIMEDOUT' ? 'deadline' : 'connection_failed');
 }
@@ -114,6 +113,7 @@ const boundedFetch: typeof fetch = async (input, init) => {
   const { status, headers, text } = await fetchOnce(url, init ?? {});
   // The package treats any JSON without an `error` as success, whatever the status.
   if (status >= 300 && !isStripeError(text)) throw new ProviderFault(`http_${status}`);
+  if (status < 300) readBody(stripeObject, parseBody(text));
   return new Response(text, { status, headers });
 };
 
@@ -122,4 +122,6 @@ function isStripeError(text: string): boolean {
   return stripeError.safeParse(parseBody(text)).success;
 }
 
+/** Stripe answers nothing else; the package would hand on a text or a list as it is. */
+const stripeObject = z.looseObject({});
 const stripeError = z.object({ error: z.object({ type: z.string() }) });

@@ -17,6 +17,7 @@ import { answerId, errorCode } from '../resilience/http.ts';
 import type { PaymentAction, ProviderPayment } from '../payments.ts';
 import type { StripeCall } from './client.ts';
 import { fromStripeAmount } from './money.ts';
+import { PAGE_SIZE, readPage } from './pages.ts';
 
 /** Reads an intent with the charge that says how much was captured and refunded. */
 export function retrieveIntent({ stripe, timeoutMs }: StripeCall, reference: string) {
@@ -165,7 +166,6 @@ export function declineCodeOf(intent: Stripe.PaymentIntent): string {
   return intent.status === 'canceled' ? 'canceled' : 'card_declined';
 }
 
-const PAGE_SIZE = 100;
 /** 4,000 intents. Against Stripe itself the time limit ends the reading much sooner. */
 const MAX_PAGES = 40;
 /** Clocks differ, and `created` is in whole seconds. */
@@ -187,19 +187,19 @@ async function findInList({ stripe, timeoutMs }: StripeCall, orderId: OrderId) {
   for (let page = 0; page < MAX_PAGES; page += 1) {
     if (performance.now() - startedAtMs > timeoutMs / 2) break;
     const params = { ...since, ...after };
-    const { data, has_more } = await stripe.paymentIntents.list(params, { timeout: timeoutMs });
-    const found = best(data, orderId);
-    const last = data.at(-1);
-    if (found !== null || !has_more || last === undefined) return found;
-    after = { starting_after: last.id };
+    const options = { timeout: timeoutMs };
+    const { records, next } = readPage(await stripe.paymentIntents.list(params, options));
+    const found = best(records, orderId);
+    if (found !== null || next === null) return found;
+    after = { starting_after: next };
   }
   return 'not_all_read' as const;
 }
 
 async function findBySearch({ stripe, timeoutMs }: StripeCall, orderId: OrderId) {
   const params = { query: `metadata['order_id']:'${orderId}'`, limit: 10 };
-  const { data } = await stripe.paymentIntents.search(params, { timeout: timeoutMs });
-  return best(data, orderId);
+  const page = await stripe.paymentIntents.search(params, { timeout: timeoutMs });
+  return best(readPage(page).records, orderId);
 }
 
 /** Of several intents the most important: captured, then authorized. */

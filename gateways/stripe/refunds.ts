@@ -12,6 +12,7 @@ import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall } from './client.ts';
 import { currencyOf, minorOf, referenceOf } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
+import { PAGE_SIZE, readPage } from './pages.ts';
 
 /**
  * Refunds `amount`. The key is also in the refund's metadata, and the intent's refunds are read before a
@@ -66,8 +67,7 @@ export async function listRefundsOf(
   return { kind: 'listed', refunds: refunds.flatMap((each) => readRefund(each) ?? []) };
 }
 
-/** Stripe's largest page, and more pages than an order ever has: the deadline ends the call before. */
-const PAGE_SIZE = 100;
+/** More than an order ever has: the deadline ends the call before. */
 const MAX_PAGES = 20;
 
 /** Newest first, without what the capture released. */
@@ -76,14 +76,14 @@ async function readAll({ stripe, timeoutMs }: StripeCall, paymentReference: stri
   const params = { payment_intent: paymentReference, limit: PAGE_SIZE, expand: ['data.charge'] };
   let after = {};
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { data, has_more: hasMore } = await parseResponse(
+    const found = await parseResponse(
       () => stripe.refunds.list({ ...params, ...after }, { timeout: timeoutMs }),
       inconclusive,
     );
-    refunds.push(...data);
-    const last = data.at(-1);
-    if (!hasMore || last === undefined) return withoutRelease(refunds);
-    after = { starting_after: last.id };
+    const { records, next } = readPage(found);
+    refunds.push(...records);
+    if (next === null) return withoutRelease(refunds);
+    after = { starting_after: next };
   }
   throw new Inconclusive('too_many_refunds');
 }

@@ -201,4 +201,127 @@ describe("Stripe's answers", () => {
     });
     await fc.assert(property, { numRuns: 200 });
   });
+
+  const REFUND = {
+    object: 'refund',
+    id: 're_1',
+    payment_intent: 'pi_1',
+    amount: 500,
+    currency: 'eur',
+    status: 'pending',
+    metadata: {},
+    charge: null,
+  };
+  const refundOf = async (refund: unknown) => {
+    answer = { status: 200, body: JSON.stringify(refund) };
+    const found = await payments().lookUpRefund('re_1');
+    answer = { status: 200, body: JSON.stringify({ data: [refund], has_more: false }) };
+    return [found, await payments().listRefundsOf('pi_1')];
+  };
+
+  test.each([
+    { id: 're_\0' },
+    { id: '' },
+    { id: 7 },
+    { payment_intent: 'pi 1' },
+    { payment_intent: 7 },
+    { amount: 0.5 },
+    { amount: 2 ** 53 },
+    { amount: '500' },
+    { amount: null },
+    { currency: 'EURO' },
+    { currency: null },
+    { status: 'on_its_way' },
+    { status: null },
+  ])('a refund with %j is not understood', async (changes) => {
+    expect(await refundOf(REFUND)).toMatchObject([{ kind: 'found' }, { kind: 'listed' }]);
+    expect(await refundOf({ ...REFUND, ...changes })).toEqual([
+      UNDERSTOOD_NOTHING,
+      UNDERSTOOD_NOTHING,
+    ]);
+  });
+
+  const CASES = {
+    dispute: {
+      id: 'du_1',
+      payment_intent: 'pi_1',
+      created: 1_700_000_000,
+      amount: 500,
+      currency: 'eur',
+      reason: 'fraudulent',
+      status: 'needs_response',
+    },
+    fraud_warning: {
+      id: 'issfr_1',
+      payment_intent: 'pi_1',
+      created: 1_700_000_000,
+      actionable: true,
+      fraud_type: 'misc',
+    },
+    review: {
+      id: 'prv_1',
+      payment_intent: 'pi_1',
+      created: 1_700_000_000,
+      open: true,
+      opened_reason: 'rule',
+    },
+  } as const;
+  const caseOf = (kind: keyof typeof CASES, record: unknown) => {
+    answer = { status: 200, body: JSON.stringify(record) };
+    return payments().lookUpCase({ kind, id: 'x' });
+  };
+
+  test.each([
+    ['dispute', { id: 'du_\0' }],
+    ['dispute', { payment_intent: 'pi 1' }],
+    ['dispute', { created: 1e18 }],
+    ['dispute', { amount: -1 }],
+    ['dispute', { amount: 0.5 }],
+    ['dispute', { currency: 'EURO' }],
+    ['dispute', { status: null }],
+    ['dispute', { evidence_details: { due_by: 1e18 } }],
+    ['fraud_warning', { actionable: 'yes' }],
+    ['fraud_warning', { created: null }],
+    ['review', { open: 'no' }],
+    ['review', { opened_reason: 7 }],
+  ] as const)('a %s with %j is not understood', async (kind, changes) => {
+    expect(await caseOf(kind, CASES[kind])).toMatchObject({ kind: 'found' });
+    expect(await caseOf(kind, { ...CASES[kind], ...changes })).toEqual(UNDERSTOOD_NOTHING);
+  });
+
+  test('whatever Stripe answers to any call, it has an outcome that can be stored', async () => {
+    const gateway = payments();
+    const orderId = newOrderId();
+    const amount = { amountMinor: 2_400, currency: 'EUR' };
+    const settle = { key: `${orderId}/x`, orderId, reference: 'pi_1', amount };
+    const window = { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', after: null };
+    const calls: readonly (() => Promise<object>)[] = [
+      () => gateway.authorize({ ...settle, paymentMethod: 'pm_card_visa' }),
+      () => gateway.capture(settle),
+      () => gateway.voidAuthorization(settle),
+      () => gateway.refund(settle),
+      () => gateway.lookUp({ orderId, reference: null }),
+      () => gateway.lookUpReference('pi_1'),
+      () => gateway.lookUpRefund('re_1'),
+      () => gateway.listRefundsOf('pi_1'),
+      () => gateway.listPayments(window),
+      () => gateway.listRefunds(window),
+      ...(['dispute', 'fraud_warning', 'review'] as const).flatMap((kind) => [
+        () => gateway.lookUpCase({ kind, id: 'x' }),
+        () => gateway.listCases({ ...window, kind }),
+      ]),
+    ];
+    const bad = fc.oneof(hostile, fc.double(), fc.constant(null), fc.jsonValue());
+    const record = fc
+      .constantFrom<object>(INTENT, REFUND, ...Object.values(CASES))
+      .chain((kept) => fc.tuple(fc.constant(kept), fc.constantFrom(...Object.keys(kept)), bad))
+      .map(([kept, name, value]) => ({ ...kept, [name]: value }));
+    const list = fc.record({ data: fc.array(fc.oneof(record, bad)), has_more: fc.boolean() });
+    const body = fc.oneof(record, list, bad, fc.record({ data: bad, has_more: bad }));
+    const property = fc.asyncProperty(fc.constantFrom(...calls), body, async (call, response) => {
+      answer = { status: 200, body: JSON.stringify(response) };
+      expect(unstorablePath(await call())).toBeNull();
+    });
+    await fc.assert(property, { numRuns: 1_000 });
+  });
 });

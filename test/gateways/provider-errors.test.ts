@@ -99,6 +99,11 @@ describe('Stripe', () => {
     refund: (of) => of.refund(settle()),
     listPayments: (of) => of.listPayments(window),
     listRefunds: (of) => of.listRefunds(window),
+    lookUpReference: (of) => of.lookUpReference('pi_1'),
+    lookUpRefund: (of) => of.lookUpRefund('re_1'),
+    listRefundsOf: (of) => of.listRefundsOf('pi_1'),
+    lookUpCase: (of) => of.lookUpCase({ kind: 'dispute', id: 'du_1' }),
+    listCases: (of) => of.listCases({ ...window, kind: 'review' }),
   };
 
   async function respondWith(status: number, error: object, call: string): Promise<Ended> {
@@ -124,6 +129,9 @@ describe('Stripe', () => {
       case 'voidAuthorization':
         return { ...UNCOUNTED, outcome: { kind: 'refused', code } };
       case 'lookUp':
+      case 'lookUpReference':
+      case 'lookUpRefund':
+      case 'lookUpCase':
         return rejectedBy('payments', code);
       // These read first, and a refused read proves nothing.
       case 'refund':

@@ -62,7 +62,7 @@ describe('an inconclusive response', () => {
       'a body that is not JSON',
       200,
       '<html>',
-      'no usable answer from the payment provider (http_not_json)',
+      'no usable answer from the payment provider (answer_not_json)',
     ],
     [
       'a proxy’s 502 in JSON',
