@@ -1,6 +1,6 @@
 /** Gauges that are read on scrape: orders, steps, subscription lag, dead letters, maintenance, streams. */
 import { Gauge, type Registry } from 'prom-client';
-import { countOpenOrders } from '../../prisma/orders/orders.ts';
+import { countOpenOrders, longestOverdueSeconds } from '../../prisma/orders/orders.ts';
 import { countOpenRefunds } from '../../prisma/payments/refunds.ts';
 import { countRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { countNeedingAttention } from '../../prisma/orders/step-attempts.ts';
@@ -99,6 +99,14 @@ function registerOrderGauges(registry: Registry, shared: SharedQuery): void {
     shared(async (db) =>
       (await countNeedingAttention(db)).map(({ step, orders }) => [step, orders] as const),
     ),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_longest_overdue_seconds',
+      help: 'How long the pending order that is longest past its deadline is past it; 0 when none is.',
+    },
+    shared(async (db) => [['', await longestOverdueSeconds(db)]]),
   );
   registerGauge(
     registry,

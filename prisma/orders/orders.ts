@@ -159,6 +159,14 @@ export async function listOverdue(
   return overdue.flatMap(({ id }) => orders.get(id) ?? []);
 }
 
+/** How many seconds the longest overdue pending order is past its deadline; 0 when none is. */
+export async function longestOverdueSeconds(db: Database): Promise<number> {
+  const [row] = await db.$queryRaw<{ seconds: number | null }[]>`
+    SELECT extract(epoch FROM now() - min(deadline_at))::float8 AS seconds FROM orders
+    WHERE status = 'pending' AND deadline_at < now()`;
+  return row?.seconds ?? 0;
+}
+
 /** Records that recovering the order is tried now. */
 export async function markChecked(db: Database, orderId: OrderId): Promise<void> {
   await db.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ${orderId}`;

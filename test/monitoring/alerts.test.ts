@@ -41,6 +41,12 @@ const CASES: readonly Case[] = [
     firing: '8m',
   },
   {
+    alert: 'OrderNotExpiring',
+    series: { [`holdfast_longest_overdue_seconds{${JOB}}`]: '3300+60x60' },
+    quiet: ['5m'],
+    firing: '8m',
+  },
+  {
     alert: 'ShippingSlow',
     series: buckets('holdfast_placed_to_shipped_seconds', JOB, { 3600: 0, 14400: 10, '+Inf': 10 }),
     quiet: ['10m'],

@@ -30,7 +30,11 @@ import {
   purgeRedrives,
   purgeStepAttempts,
 } from '../../../prisma/operations/retention.ts';
-import { countOpenOrders, listOverdue } from '../../../prisma/orders/orders.ts';
+import {
+  countOpenOrders,
+  listOverdue,
+  longestOverdueSeconds,
+} from '../../../prisma/orders/orders.ts';
 import { listStuckRefunds } from '../../../prisma/payments/stuck-refunds.ts';
 import { listOutdated } from '../../../prisma/privacy/erase.ts';
 
@@ -108,6 +112,7 @@ function gauges(db: Database): BackgroundReads {
     'gauges: dead letters': () => countOpenDeadLetters(db),
     'gauges: orders needing attention': () => countNeedingAttention(db),
     'gauges: orders by status': () => countOpenOrders(db),
+    'gauges: overdue orders': () => longestOverdueSeconds(db),
     'gauges: retried steps': () => countRetriedSteps(db),
     'counts: retried orders': () => countRetriedOrders(db),
     'gauges: discrepancies': () => countOpenDiscrepancies(db),
