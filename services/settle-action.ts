@@ -1,8 +1,8 @@
 /**
- * Settles an order whose payment the shopper has to confirm. Called for
- * the storefront, by the provider's webhook, by recovery and by the sweep. It looks the payment up and applies its state as
- * it is now, so it may be called at any time, in any order, any number of times, and by several processes
- * at once: the order's lock lets one of them settle.
+ * Settles an order whose payment the shopper has to confirm. The storefront, the provider's webhook,
+ * recovery and the sweep call it. It looks the payment up and applies its state as it is now, so it may be
+ * called at any time, in any order, any number of times, and by several processes at once: the order's
+ * lock lets one of them settle.
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
