@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hc } from 'hono/client';
 import { inject } from 'vitest';
 import type { App } from '../../api/app.ts';
+import type { Fulfillment } from '../../domain/order.ts';
 import type { Role } from '../../prisma/access/api-keys.ts';
 
 /** A person's data. */
@@ -78,6 +79,7 @@ export function canaryOrder({
   sms = false,
   creditMinor = 0,
   currency = 'EUR',
+  fulfillment = 'all_or_nothing',
 }: Line = {}) {
   const { street: line1, ...customer } = PERSON;
   return {
@@ -88,6 +90,7 @@ export function canaryOrder({
     currency,
     payment_method: card,
     credit_minor: creditMinor,
+    fulfillment,
   };
 }
 
@@ -98,6 +101,8 @@ export interface Line {
   readonly currency?: string;
   /** Of the person's store credit. */
   readonly creditMinor?: number;
+  /** All of it by default. */
+  readonly fulfillment?: Fulfillment;
   /** The customer has agreed to be told by SMS. */
   readonly sms?: boolean;
   /** Every step of its checkout is an ordinary activity. */
