@@ -32,9 +32,13 @@ const LONGEST = [
   'test/browser/operations.test.ts',
   'test/faults/needs-attention.test.ts',
   'test/browser/console.test.ts',
-  'test/main.test.ts',
-  'test/local/keys.test.ts',
+  'test/workflows/needs-attention.test.ts',
   'test/samples.test.ts',
+  'test/workflows/refund.test.ts',
+  'test/main.test.ts',
+  'test/workflows/cancel.test.ts',
+  'test/events/subscription.test.ts',
+  'test/local/keys.test.ts',
 ];
 
 /**
