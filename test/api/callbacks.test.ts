@@ -1,10 +1,14 @@
 import fc from 'fast-check';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
-import { sendCallback, sendPaymentWebhook, shippedBody } from '../support/provider-messages.ts';
+import {
+  sendCallback,
+  sendPaymentWebhook,
+  shippedBody,
+  passWebhooks,
+} from '../support/provider-messages.ts';
 import { useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
@@ -244,7 +248,7 @@ describe("the payment provider's webhook", () => {
       const before = await countedMessages('payments');
       const payload = event({ id, type, data: { object } });
       expect((await sendEvent(payload)).status).toBe(200);
-      await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+      await passWebhooks(shop);
       const [message] = await stored(id);
       expect(message).toMatchObject({ type, outcome });
       expect(Buffer.from(message?.body ?? []).toString()).toBe(payload);

@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { newId } from '../../prisma/client/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { recordCase } from '../../prisma/payments/cases.ts';
 import { orderViewSchema } from '../../api/schemas/orders.ts';
@@ -14,6 +13,7 @@ import {
   sendCaseWebhook,
   type Opened,
 } from '../support/cases.ts';
+import { passWebhooks } from '../support/provider-messages.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { paidOrder, placedOrder, shippedOrder } from '../support/orders.ts';
 import { useShop } from '../support/shop.ts';
@@ -28,8 +28,7 @@ beforeEach(async () => {
 
 const outcomeOf = async (id: string) =>
   (await shop.db.inboxMessage.findFirstOrThrow({ where: { id } })).outcome;
-const pass = (limits: object = {}) =>
-  processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100, ...limits });
+const pass = (limits: object = {}) => passWebhooks(shop, limits);
 const disputedMinor = async () => (await findPayment(shop.db, orderId))?.disputedMinor;
 
 async function view(role: 'operator' | 'storefront' = 'operator') {

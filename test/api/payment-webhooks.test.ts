@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
@@ -10,7 +9,7 @@ import {
 } from '../../prisma/payments/payments.ts';
 import { orderOf } from '../support/responses.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
-import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
+import { sendPaymentWebhook, webhookPayload, passWebhooks } from '../support/provider-messages.ts';
 import { placedOrder } from '../support/orders.ts';
 
 const shop = useShop();
@@ -51,9 +50,8 @@ async function outcomeOf(id = `evt_${sent}`): Promise<string | null> {
   return message.outcome;
 }
 
-const pass = () => processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
-const classifyFinally = () =>
-  processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
+const pass = () => passWebhooks(shop);
+const classifyFinally = () => passWebhooks(shop, { finalAfterMs: 0 });
 
 describe('a payment webhook', () => {
   test('a payment webhook that matches our records is confirmed by the next pass', async () => {

@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
@@ -14,9 +13,8 @@ import {
   recordStockReleased,
 } from '../../prisma/orders/record-shipment.ts';
 import { refundCalls } from './refund-calls.ts';
-import { eventually } from '../support/eventually.ts';
 import { acceptRefund } from '../support/refunding.ts';
-import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
+import { sendPaymentWebhook, webhookPayload, passWebhooks } from '../support/provider-messages.ts';
 import { paidOrder } from '../support/orders.ts';
 import { useShop } from '../support/shop.ts';
 import { moveAtProvider, refundInDashboard } from '../support/provider-refunds.ts';
@@ -55,7 +53,7 @@ async function send(type: string, object: object): Promise<string | null> {
   const id = `evt_${(sent += 1)}`;
   const payload = webhookPayload(id, type, object);
   expect((await sendPaymentWebhook(shop, payload)).status).toBe(200);
-  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+  await passWebhooks(shop);
   return outcome(id);
 }
 
@@ -92,14 +90,11 @@ async function outcome(id = `evt_${sent}`): Promise<string | null> {
   return (await shop.db.inboxMessage.findFirstOrThrow({ where: { id } })).outcome;
 }
 
-/** Its outcome at last. A message that was just tried is left for a moment. */
-const finalOutcome = () =>
-  eventually(async () => {
-    await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
-    const closed = await outcome();
-    if (closed === null) throw new Error('still open');
-    return closed;
-  });
+/** Its outcome at last. */
+async function finalOutcome(): Promise<string | null> {
+  await passWebhooks(shop, { finalAfterMs: 0 });
+  return outcome();
+}
 
 test('a webhook about a recorded partial refund is confirmed, and one about a pending refund stays open', async () => {
   const first = await acceptRefund(shop.db, orderId, 500);
@@ -109,7 +104,7 @@ test('a webhook about a recorded partial refund is confirmed, and one about a pe
   const second = await acceptRefund(shop.db, orderId, 700);
   expect(await charged(1_200)).toBeNull();
   await recordRefundSucceeded(shop.db, second, 're_2');
-  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+  await passWebhooks(shop);
   expect(await outcome()).toBe('confirmed');
 });
 

@@ -6,8 +6,7 @@ import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { expireOrder } from '../../services/expire-order.ts';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
-import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
+import { sendPaymentWebhook, webhookPayload, passWebhooks } from '../support/provider-messages.ts';
 import type { Shop } from '../support/shop.ts';
 
 /** The bank asks the shopper, and then authorizes. */
@@ -70,7 +69,7 @@ export async function webhook(
 
 /** What became of the webhook. */
 export async function outcomeOf(shop: Shop, eventId: string): Promise<string | null> {
-  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+  await passWebhooks(shop);
   return (await shop.db.inboxMessage.findFirstOrThrow({ where: { id: eventId } })).outcome;
 }
 

@@ -1,5 +1,4 @@
 import { afterAll, describe, expect } from 'vitest';
-import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
@@ -8,6 +7,7 @@ import {
   sendPaymentWebhook,
   shippedBody,
   webhookPayload,
+  passWebhooks,
 } from '../support/provider-messages.ts';
 import { createSeededRandom } from '../support/seeded-random.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
@@ -20,11 +20,7 @@ import { times } from '../support/times.ts';
 const shop = useSkippingShop();
 afterAll(async () => {
   // Webhooks that match no payment by now are final.
-  await processPaymentWebhooks(shop.services, {
-    olderThanMs: 0,
-    limit: 1_000,
-    finalAfterMs: 0,
-  });
+  await passWebhooks(shop, { limit: 1_000, finalAfterMs: 0 });
   await expectConsistent(shop);
 });
 

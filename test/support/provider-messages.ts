@@ -3,6 +3,7 @@ import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Authentication } from '../../local/sandbox/payments/authorize.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET, type Shop } from './shop.ts';
 
 /** The body of the warehouse's callback that the parcel has left. */
@@ -45,6 +46,20 @@ export function sendPaymentWebhook(
   const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
   const headers = { 'stripe-signature': signature };
   return shop.request('POST', '/callbacks/payments', { role: null, body: payload, headers });
+}
+
+type Limits = Parameters<typeof processPaymentWebhooks>[1];
+
+/**
+ * One pass over the provider's webhooks. Tries of one webhook are spaced by its age; those of a test are
+ * all due, however busy the machine is. Returns how many were closed for good.
+ */
+export async function passWebhooks(
+  { db, services }: Pick<Shop, 'db' | 'services'>,
+  limits: Partial<Limits> = {},
+): Promise<number> {
+  await db.inboxMessage.updateMany({ data: { triedAt: null } });
+  return processPaymentWebhooks(services, { olderThanMs: 0, limit: 100, ...limits });
 }
 
 /** What the shopper does at the bank's page. Rejects with the sandbox's words when it is not possible. */
