@@ -9,13 +9,14 @@ export interface OrderRequest {
   /** Left out: store credit pays all. */
   readonly paymentMethod?: string;
   readonly creditMinor?: number;
+  readonly fulfillment?: 'all_or_nothing' | 'ship_available';
   /** A number at which the customer agreed to SMS. */
   readonly smsTo?: string;
 }
 
 /** The body of `POST /v1/orders`. */
 export function orderBody(order: OrderRequest) {
-  const { email, name, lines, paymentMethod, creditMinor, smsTo } = order;
+  const { email, name, lines, paymentMethod, creditMinor, fulfillment, smsTo } = order;
   return {
     customer: { email, name, ...(smsTo !== undefined && { phone: smsTo, sms_consent: true }) },
     shipping_address: {
@@ -28,6 +29,7 @@ export function orderBody(order: OrderRequest) {
     lines,
     currency: 'EUR',
     payment_method: paymentMethod,
+    fulfillment,
     ...(creditMinor !== undefined && { credit_minor: creditMinor }),
   };
 }

@@ -26,6 +26,10 @@ export const SCARCE = { sku: 'chaos-scarce', name: 'Scarce', priceMinor: 4200 } 
 export const CREDITED = { sku: 'chaos-credited', name: 'Credited', priceMinor: 900 } as const;
 const CREDIT_PART_MINOR = 400;
 
+/** A product of which the warehouse has fewer units than our stock says. */
+export const SHORT = { sku: 'chaos-short', name: 'Short', priceMinor: 1500 } as const;
+export const UNITS_PER_SHORT_ORDER = 2;
+
 const PLENTY = ['mug-white', 'tee-black-m'] as const;
 const DECLINING_CARD = 'pm_card_chargeDeclined';
 /** The last could be asked to confirm, and is not. */
@@ -58,6 +62,9 @@ export const SCARCE_SHARE = 0.06;
 /** Every third customer agrees to SMS. */
 const TEXTED_EVERY = 3;
 export const CREDITED_SHARE = 0.15;
+export const SHORT_SHARE = 0.08;
+/** Of these, the customers who take what there is. */
+const PART_TAKEN_SHARE = 0.75;
 const LATEST_CANCEL_MS = 1_500;
 
 /** The n-th order of the run. */
@@ -67,24 +74,56 @@ export function planOrder(seed: number, index: number): OrderPlan {
   const declines = drawn < DECLINED_SHARE;
   const cancels = !declines && drawn < DECLINED_SHARE + CANCELLED_SHARE;
   const isAsked = drawn >= 1 - CHALLENGED_SHARE;
-  const scarce = random.chance(SCARCE_SHARE);
-  const order = {
+  const person = {
     email: `customer-${seed}-${index}@example.com`,
     name: `Chaos Customer ${index}`,
     paymentMethod: declines ? DECLINING_CARD : random.pick(isAsked ? CHALLENGED_CARDS : GOOD_CARDS),
-    lines: scarce ? [{ sku: SCARCE.sku, quantity: 1 }] : linesOf(random),
     ...(index % TEXTED_EVERY === 0 && { smsTo: `+4917${String(index).padStart(8, '0')}` }),
   };
-  const credited = !scarce && random.chance(CREDITED_SHARE);
+  const wish = drawWish(random);
+  const order = orderFor(wish, { seed, person, random });
   const challenge = isAsked ? random.pick(CHALLENGES) : null;
   const pays = !declines && challenge !== 'fails' && challenge !== 'abandons';
   return {
     key: `chaos-${seed}-${index}`,
-    order: credited ? onCredit(seed, order, random) : order,
+    order,
     cancelAfterMs: cancels ? random.between(0, LATEST_CANCEL_MS) : null,
     challenge,
-    shouldSucceed: pays && !cancels && !scarce && !credited,
+    shouldSucceed:
+      pays && !cancels && (wish === 'plenty' || order.fulfillment === 'ship_available'),
   };
+}
+
+type Wish = 'plenty' | 'scarce' | 'credited' | 'short';
+type Person = Omit<OrderRequest, 'lines'>;
+type Random = ReturnType<typeof createRandom>;
+
+function drawWish(random: Random): Wish {
+  if (random.chance(SCARCE_SHARE)) return 'scarce';
+  if (random.chance(CREDITED_SHARE)) return 'credited';
+  return random.chance(SHORT_SHARE) ? 'short' : 'plenty';
+}
+
+function orderFor(
+  wish: Wish,
+  by: { readonly seed: number; readonly person: Person; readonly random: Random },
+): OrderRequest {
+  const { seed, person, random } = by;
+  switch (wish) {
+    case 'plenty':
+      return { ...person, lines: linesOf(random) };
+    case 'scarce':
+      return { ...person, lines: [{ sku: SCARCE.sku, quantity: 1 }] };
+    case 'credited':
+      return onCredit(seed, person, random);
+    case 'short': {
+      // There is always a mug to ship.
+      const short = { sku: SHORT.sku, quantity: UNITS_PER_SHORT_ORDER };
+      const lines = [short, { sku: PLENTY[0], quantity: 1 }];
+      const takesPart = random.chance(PART_TAKEN_SHARE);
+      return { ...person, lines, ...(takesPart && { fulfillment: 'ship_available' }) };
+    }
+  }
 }
 
 /** The customer whose balance they race for. */
@@ -93,15 +132,13 @@ export function creditOwner(seed: number) {
 }
 
 /** The same customer each time, and only the balance pays: a part with the card, or all without one. */
-function onCredit(seed: number, { paymentMethod }: OrderRequest, random: Random): OrderRequest {
+function onCredit(seed: number, { paymentMethod }: Person, random: Random): OrderRequest {
   const order = { ...creditOwner(seed), lines: [{ sku: CREDITED.sku, quantity: 1 }] };
   if (paymentMethod === undefined || random.chance(0.5)) {
     return { ...order, creditMinor: CREDITED.priceMinor };
   }
   return { ...order, creditMinor: CREDIT_PART_MINOR, paymentMethod };
 }
-
-type Random = ReturnType<typeof createRandom>;
 
 /** The request's body; the same bytes at every attempt. */
 export function bodyOf({ order }: OrderPlan): string {

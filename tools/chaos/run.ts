@@ -1,6 +1,7 @@
 /** One run in two phases: inject faults under load, then clear them, wait for recovery, inspect. */
 import { createDatabase } from '../../prisma/client/client.ts';
 import { checkInvariants } from '../../prisma/operations/invariants.ts';
+import { createSandboxClient } from '../sandbox-client.ts';
 import { creditCustomer, stockProduct } from '../shop-requests.ts';
 import { startConnectionFaults } from './connection-faults.ts';
 import type { Faulted, RunContext, RunOptions } from './context.ts';
@@ -9,7 +10,16 @@ import { inspect } from './inspect.ts';
 import { watchInvariants } from './invariant-watch.ts';
 import { startKiller } from './killer.ts';
 import { startLoad } from './load.ts';
-import { CREDITED, CREDITED_SHARE, creditOwner, SCARCE, SCARCE_SHARE } from './order-plan.ts';
+import {
+  CREDITED,
+  CREDITED_SHARE,
+  creditOwner,
+  SCARCE,
+  SCARCE_SHARE,
+  SHORT,
+  SHORT_SHARE,
+  UNITS_PER_SHORT_ORDER,
+} from './order-plan.ts';
 import { startProviderFaults } from './provider-faults.ts';
 import { startReceiver } from './receiver.ts';
 import { recover } from './recovery.ts';
@@ -20,6 +30,8 @@ const MAX_TIMES_LONGER = 4;
 const PROGRESS_INTERVAL_MS = 10_000;
 /** Of the customers who want a scarce unit, the share that can get one. */
 const SCARCE_SUPPLY = 0.5;
+/** Of the units of the product that is short, the share that the warehouse has. */
+const SHORT_SUPPLY = 0.5;
 /** Of the orders on credit, the share that the balance pays for. */
 const CREDIT_SUPPLY = 0.5;
 /** One each for the invariants and for reading records, one to spare. */
@@ -34,12 +46,7 @@ export async function run(
   const { api, databaseUrl } = environment.addresses;
   const responses = new Map<string, number>();
   const count = (what: string) => responses.set(what, (responses.get(what) ?? 0) + 1);
-  const scarceUnits = Math.max(1, Math.floor(options.orders * SCARCE_SHARE * SCARCE_SUPPLY));
-  await stockProduct(api, SCARCE, scarceUnits);
-  await stockProduct(api, CREDITED, options.orders * MAX_TIMES_LONGER);
-  const orders = options.orders * CREDITED_SHARE * CREDIT_SUPPLY;
-  const amountMinor = Math.ceil(orders) * CREDITED.priceMinor;
-  await creditCustomer(api, { ...creditOwner(options.seed), amountMinor });
+  await prepareShop(environment.addresses, options);
   const { receiverFailureShare: failureShare } = SCENARIOS[options.only];
   const receiver =
     failureShare === null ? null : await startReceiver({ api, seed: options.seed, failureShare });
@@ -54,6 +61,24 @@ export async function run(
     await db.$disconnect();
     await receiver?.close();
   }
+}
+
+/** Products, stock and credit of which there is less than the customers want. */
+async function prepareShop(
+  { api, sandbox }: RunOptions['environment']['addresses'],
+  { seed, orders }: RunOptions['options'],
+): Promise<void> {
+  const scarceUnits = Math.max(1, Math.floor(orders * SCARCE_SHARE * SCARCE_SUPPLY));
+  await stockProduct(api, SCARCE, scarceUnits);
+  await stockProduct(api, CREDITED, orders * MAX_TIMES_LONGER);
+  const onCredit = Math.ceil(orders * CREDITED_SHARE * CREDIT_SUPPLY);
+  const amountMinor = onCredit * CREDITED.priceMinor;
+  await creditCustomer(api, { ...creditOwner(seed), amountMinor });
+  await stockProduct(api, SHORT, orders * MAX_TIMES_LONGER * UNITS_PER_SHORT_ORDER);
+  const wanted = orders * SHORT_SHARE * UNITS_PER_SHORT_ORDER;
+  const available = Math.max(1, Math.floor(wanted * SHORT_SUPPLY));
+  const warehouse = createSandboxClient({ url: sandbox, timeoutMs: CHECK_TIMEOUT_MS });
+  await warehouse.act(`warehouse/stock/${SHORT.sku}`, { available }, 'PUT');
 }
 
 async function injectFaults(context: RunContext): Promise<Faulted> {
