@@ -50,6 +50,16 @@ describe.skipIf(noBrowser)(
       await expectClean();
     });
 
+    test('no page of shop and sandbox scrolls sideways, on a phone, a tablet or a desktop', async () => {
+      for (const path of ['/shop', '/', '/inbox', '/sms']) {
+        const { page } = await visit(path);
+        for (const width of [390, 576, 768, 1_024, 1_100, 1_400]) {
+          await page.setViewportSize({ width, height: 900 });
+          expect(await overflow(page), `${path} at ${width} px`).toBe(0);
+        }
+      }
+    });
+
     test('a fault is switched on and off by its buttons, and the banner says so meanwhile', async () => {
       const { page, expectClean } = await visit('/');
       await page.getByRole('button', { name: 'Switch the fault at warehouse/ship on' }).click();
