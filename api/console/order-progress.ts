@@ -4,18 +4,18 @@ import { z } from 'zod';
 import { stepTitle } from '../../domain/checkout-steps.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { Html } from './page.ts';
-import { actionForm, capitalized, elapsed, hidden, money, time, words } from './parts.ts';
+import { actionForm, capitalized, elapsed, hidden, money, time, times, words } from './parts.ts';
 
 /** The steps that wait for a person, each with what can be decided and what that does. */
 export function attentionBox(order: OrderView): Html | string {
   if (order.attention === null) return '';
   const { since, steps } = order.attention;
   return html`<section class="box bad" aria-labelledby="attention">
-    <h2 id="attention">Waits for a person since ${time(since)}</h2>
+    <h2 id="attention">Waits for a person, asked ${time(since)}</h2>
     ${steps.map(
       (waiting) =>
         html`<p>
-            <strong>${stepTitle(waiting.step)}</strong> failed ${waiting.attempts} times, first
+            <strong>${stepTitle(waiting.step)}</strong> failed ${times(waiting.attempts)}, first
             ${time(waiting.first_failed_at)}, last ${time(waiting.last_failed_at)}:
             <span class="failure">${waiting.last_failure}</span>
           </p>
@@ -44,8 +44,9 @@ export function troubleBox({ trouble }: OrderView): Html | string {
     ${trouble.map(
       (each) =>
         html`<p>
-          <strong>${stepTitle(each.step)}</strong> is retried since ${time(each.first_failed_at)}:
-          ${each.attempts} failed attempts, last <span class="failure">${each.last_failure}</span>.
+          <strong>${stepTitle(each.step)}</strong> is being retried: failed ${times(each.attempts)},
+          first ${time(each.first_failed_at)}, last
+          <span class="failure">${each.last_failure}</span>.
           ${each.next_attempt_at === null ? '' : html`Next try ${time(each.next_attempt_at)}.`}
         </p>`,
     )}

@@ -49,6 +49,11 @@ export function time(iso: string, now: number = Date.now()): Html {
   return html`<time datetime="${iso}" title="${iso}">${text}</time>`;
 }
 
+/** How often something happened. */
+export function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
 const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],

@@ -1,7 +1,7 @@
 /** The saga as a picture: a list for a screen reader, drawn by its classes. */
 import { html } from 'hono/html';
 import type { Html } from './page.ts';
-import { elapsed, time, words } from './parts.ts';
+import { elapsed, time, times, words } from './parts.ts';
 import type { Mark, SagaStep, StepState } from './saga.ts';
 
 /** Each in a field of 16 by 16; the state is written beside it. */
@@ -46,8 +46,4 @@ function card(mark: Mark, by: Html | string, way: 'forward' | 'backward'): Html 
     ${failure === null ? '' : html`<p class="failure">${failure}</p>`}
     ${nextAttemptAt === null ? '' : html`<p><small>next try ${time(nextAttemptAt)}</small></p>`}
   </div>`;
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`;
 }

@@ -122,7 +122,7 @@ function faultSwitch(place: string, fault: FaultView | undefined): Html {
 
 function stateInWords(fault: FaultView | undefined): string {
   if (fault === undefined) return 'works';
-  const fired = `fired ${fault.fired} times`;
+  const fired = `fired ${fault.fired} ×`;
   if (fault.times === 0) return `works again; ${fired}`;
   return `${faultInWords(fault).replace(/^.*?: /, '')}; ${fired}`;
 }
