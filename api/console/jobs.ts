@@ -134,7 +134,7 @@ function reportForm(timeZone: string): Html {
         <label>From <input name="from" type="date" required /></label>
         <label>Until before <input name="to" type="date" required /></label>
         <label
-          >Mail to <input name="email" type="email" maxlength="254" placeholder="nobody"
+          >Mail to <input name="email" type="email" maxlength="254" placeholder="optional"
         /></label>
       </div>
       <p><small>Days in ${timeZone}. The last one has to be over.</small></p>`,
