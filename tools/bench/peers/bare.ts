@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { claimOf } from '../../../api/http/idempotency-key.ts';
 import { placeOrder } from '../../../api/orders/place-order.ts';
+import { SETTLED_RESPONSES } from '../../../api/orders/responses.ts';
 import { placeOrderBody } from '../../../api/schemas/orders.ts';
 import { listen } from '../../../api/server.ts';
 import type { AppConfig } from '../../../config.ts';
@@ -14,6 +15,7 @@ import type { OrderId } from '../../../domain/ids.ts';
 import { createPaymentWebhookVerifier } from '../../../gateways/stripe/webhook.ts';
 import { createCallbackVerifier } from '../../../gateways/warehouse/callback.ts';
 import { markProcessed, storeMessage } from '../../../prisma/events/inbox.ts';
+import type { CheckoutStart } from '../../../prisma/orders/orders.ts';
 import { processPaymentWebhooks } from '../../../services/payment-webhooks/process.ts';
 import { inboxMessageOf } from '../../../services/shipment-callbacks.ts';
 import { createLog } from '../../../telemetry/logging.ts';
@@ -43,23 +45,29 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
     waiting.delete(orderId);
   }
 
+  const settling = {
+    db,
+    payments,
+    paymentActionMinutes: config.PAYMENT_ACTION_MINUTES,
+    responses: SETTLED_RESPONSES,
+    starter: { startInBackground: ({ orderId }: CheckoutStart) => void run(orderId) },
+  };
   const app = new Hono()
     .post('/v1/orders', async (c) => {
       const body = placeOrderBody.parse(await c.req.json());
       const key = c.req.header('idempotency-key') ?? '';
-      const outcome = await placeOrder(
-        { db, payments },
-        {
-          body,
-          claim: claimOf({ apiKeyId: 'bench', scope: 'POST /v1/orders', key, body }),
-          requestId: key,
-          correlationId: randomUUID(),
-          traceparent: null,
-          inspectable: false,
-          signal: c.req.raw.signal,
-        },
-      );
+      const outcome = await placeOrder(settling, {
+        body,
+        claim: claimOf({ apiKeyId: 'bench', scope: 'POST /v1/orders', key, body }),
+        requestId: key,
+        correlationId: randomUUID(),
+        traceparent: null,
+        inspectable: false,
+        defaultLanguage: config.DEFAULT_LANGUAGE,
+        signal: c.req.raw.signal,
+      });
       if (outcome.kind === 'refused') return c.json({ code: outcome.problem.code }, 503);
+      if (outcome.kind === 'action_required') return c.json(outcome.body, 202);
       if (outcome.placed) void run(outcome.placed.id);
       return c.body(outcome.response.body, 201, { 'content-type': 'application/json' });
     })
@@ -85,10 +93,19 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
       await storeMessage(db, message, body);
       return c.json({ received: true });
     });
-  const webhooks = { db, log, payments, onNotUnderstood: () => undefined };
+  const webhooks = {
+    ...settling,
+    log,
+    checkouts: { shipmentReleased: none },
+    refunds: { start: none, wake: none, retry: none, inspect: none },
+    onNotUnderstood: () => undefined,
+  };
   setInterval(() => void processPaymentWebhooks(webhooks, WEBHOOKS), WEBHOOKS_EVERY_MS);
   await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
 }
+
+/** The orders of a bench are not refunded, reviewed or disputed. */
+const none = (): Promise<never> => Promise.reject(new Error('not in the bench'));
 
 /** In memory only, for a provider that the bench overloads. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
