@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
@@ -133,6 +134,20 @@ describe('a payment webhook', () => {
     });
     await pass();
     expect(await outcomeOf('evt_left')).toBe('confirmed');
+  });
+
+  test('a webhook that was tried is left out of the passes for a fifth of the time it was tried for', async () => {
+    const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
+    const type = 'payment_intent.amount_capturable_updated';
+    const message = { id: 'evt_spaced', type, orderId, payload: { reference } };
+    const times = { receivedAt: secondsAgo(1_000), triedAt: secondsAgo(100) };
+    await shop.db.inboxMessage.create({ data: { source: 'payments', ...message, ...times } });
+    const dueOnly = () => processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+    await dueOnly();
+    expect(await outcomeOf('evt_spaced')).toBeNull();
+    await shop.db.inboxMessage.updateMany({ data: { triedAt: secondsAgo(300) } });
+    await dueOnly();
+    expect(await outcomeOf('evt_spaced')).toBe('confirmed');
   });
 
   test('one pass closes many payment webhooks, each by its own payment, and one that fails hides no other', async () => {
