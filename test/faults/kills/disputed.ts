@@ -1,7 +1,7 @@
 /** The scenario of an order whose payment is reviewed and disputed. The process may be killed anywhere in it. */
 import { expect } from 'vitest';
-import { z } from 'zod';
 import type { OrderId } from '../../../domain/ids.ts';
+import { atProvider } from '../../support/cases.ts';
 import { effectsOf } from '../../support/expectations.ts';
 import { withWebhooks } from './challenged.ts';
 import { newRequest } from './client.ts';
@@ -17,13 +17,13 @@ export function disputed(stack: TestStack): Promise<OrderId> {
     const orderId = await placeUntilSettled(stack, newRequest({ creditMinor: 300 }));
     const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
     const named = { payment_intent: providerReference };
-    const review = await atProvider(stack, '/payments/reviews', named);
+    const { id: review } = await atProvider(stack, '/payments/reviews', named);
     await untilEvent(stack, orderId, 'payment.review_opened');
     stack.sandbox.faults.remove(RESERVE);
     await untilEvent(stack, orderId, 'order.shipment_held');
-    await atProvider(stack, `/payments/reviews/${review}/approve`, {});
+    await atProvider(stack, `/payments/reviews/${review}/approve`);
     await untilStatus(stack, orderId, 'shipped');
-    const dispute = await atProvider(stack, '/payments/disputes', named);
+    const { id: dispute } = await atProvider(stack, '/payments/disputes', named);
     await untilEvent(stack, orderId, 'payment.disputed');
     await atProvider(stack, `/payments/disputes/${dispute}/close`, { status: 'lost' });
     await untilEvent(stack, orderId, 'payment.dispute_closed');
@@ -31,14 +31,4 @@ export function disputed(stack: TestStack): Promise<OrderId> {
     expect(effectsOf(stack, orderId)).toEqual({ ...shipped, dispute: 1 });
     return orderId;
   });
-}
-
-/** What a bank or a reviewer does there. Gives the id of the case. */
-async function atProvider({ sandbox }: TestStack, path: string, body: object): Promise<string> {
-  const response = await fetch(`${sandbox.url}${path}`, {
-    method: 'POST',
-    body: JSON.stringify(body),
-  });
-  expect(response.status).toBe(200);
-  return z.object({ id: z.string() }).parse(await response.json()).id;
 }
