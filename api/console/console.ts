@@ -97,9 +97,11 @@ export function consoleRoutes(services: Services, api: Api) {
 }
 
 function addPage(app: Hono<ConsoleEnv>, page: ConsolePage): void {
-  const show = async (c: ConsoleContext, notice: Notice | null, status: 200 | 409 = 200) => {
+  const show = async (c: ConsoleContext, notice: Notice | null) => {
     const shown = await page.view(c);
-    const view = isView(shown) ? shown : { title: page.title, main: shown };
+    const view: Content = isView(shown) ? shown : { title: page.title, main: shown };
+    const outcome = notice?.tone === 'bad' ? 409 : 200;
+    const status = view.problem === undefined ? outcome : PROBLEMS[view.problem][0];
     return c.html(frame(c, { ...view, notice }), status);
   };
   const path = page.path === '' ? '/' : page.path;
@@ -120,8 +122,7 @@ function addPage(app: Hono<ConsoleEnv>, page: ConsolePage): void {
         ? page.actions[name]
         : undefined;
     if (action === undefined) return failed(c, 404, 'The page has no such action.');
-    const notice = await action(c, { text, key: text('key') });
-    return show(c, notice, notice.tone === 'good' ? 200 : 409);
+    return show(c, await action(c, { text, key: text('key') }));
   });
 }
 
@@ -142,6 +143,7 @@ function frame(c: ConsoleContext, content: Content): Html {
 
 function failed(c: ConsoleContext, status: ContentfulStatusCode, text: string) {
   const main = html`<div class="box bad">${text}</div>`;
+  if (c.req.query('part') !== undefined) return c.html(main, status);
   return c.html(frame(c, { title: 'Something is wrong', main }), status);
 }
 

@@ -103,10 +103,14 @@ function isWithin(path: string, to: string): boolean {
   return to === '' ? path === '' : path === to || path.startsWith(`${to}/`);
 }
 
-/** `console.js` sends `changed` at each event of the stream. */
+/**
+ * `console.js` sends `changed` at each event of the stream. A refresh that fails leaves the page as it
+ * is, and the next one comes.
+ */
 function refreshed(path: string, stream: string): Html {
   return html`data-live="${stream}" data-types="${EVENT_TYPES.join(' ')}" hx-get="/console${path}"
-  hx-trigger="changed, every 10s" hx-select="#main" hx-swap="outerMorph"`;
+  hx-trigger="changed, every 10s" hx-select="#main" hx-swap="outerMorph" hx-status:4xx="swap:none"
+  hx-status:5xx="swap:none"`;
 }
 
 /** `console.js` moves the focus to it, so that a screen reader says it. */

@@ -13,7 +13,7 @@ import { moneyBox, refundActions } from './order-money.ts';
 import { attentionBox, timelineList, troubleBox } from './order-progress.ts';
 import { customerBox, decisionsBox, linesTable, mailsBox, shipmentBox } from './order-record.ts';
 import type { Action, ConsoleContext, ConsoleEnv, ConsolePage, Html, View } from './page.ts';
-import { badge, money, outcome, problemBox, show, time, words } from './parts.ts';
+import { badge, money, outcome, problemView, show, time, words } from './parts.ts';
 import { sagaPicture } from './saga-picture.ts';
 import { isMoving, sagaOf } from './saga.ts';
 
@@ -32,7 +32,7 @@ export function createOrderPage(temporalUi: TemporalUi | null): ConsolePage {
         }),
         callApi(c, { path: `${path}/refunds?limit=50`, schema: refundListSchema }),
       ]);
-      if (!found.ok) return problemBox(found.problem);
+      if (!found.ok) return problemView('Order', found.problem);
       return viewOf(found.value, {
         workflow: workflowLink(temporalUi, found.value),
         money: show(refunds, ({ data }) => moneyBox(found.value, data)),
@@ -59,7 +59,7 @@ interface OrderParts {
 
 function viewOf(order: OrderView, parts: OrderParts): View {
   const steps = sagaOf(order);
-  const isLive = isMoving(steps) || order.status === 'needs_attention';
+  const isLive = isMoving(order.status, steps) || order.refunds.some(isUnderWay);
   return {
     title: `Order ${order.order_number}`,
     heading: html`Order ${order.order_number} ${badge(order.status)}`,
@@ -88,6 +88,12 @@ function viewOf(order: OrderView, parts: OrderParts): View {
         </div>
       </div>`,
   };
+}
+
+const SETTLED: readonly string[] = ['succeeded', 'failed', 'canceled'];
+
+function isUnderWay({ status }: OrderView['refunds'][number]): boolean {
+  return !SETTLED.includes(status);
 }
 
 /** An order that was never placed has none. */

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import type { html } from 'hono/html';
 import type { Services } from '../context.ts';
+import type { ProblemCode } from '../http/problems.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 
 export type Html = ReturnType<typeof html>;
@@ -39,6 +40,8 @@ export interface View {
   readonly main: Html;
   /** Where its events come from, if it changes by itself. */
   readonly live?: string | null;
+  /** Why there is nothing but a problem to show. */
+  readonly problem?: ProblemCode;
 }
 
 /** Calls the API for a form, and says what happened. */

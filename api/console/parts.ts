@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { html } from 'hono/html';
 import { formatMoney } from '../../domain/money.ts';
+import { isProblemCode } from '../openapi/problem-responses.ts';
 import { apiPath, type ApiProblem, type ApiResult } from './call-api.ts';
-import type { Html, Notice } from './page.ts';
+import type { Html, Notice, View } from './page.ts';
 
 /** How a state looks. The word is always shown too: colour is never the only sign. */
 export type Tone = 'good' | 'bad' | 'busy' | 'quiet';
@@ -126,6 +127,12 @@ export function table(of: {
 /** The value, or the problem in its own words. */
 export function show<T>(result: ApiResult<T>, render: (value: T) => Html): Html {
   return result.ok ? render(result.value) : problemBox(result.problem);
+}
+
+/** A page that has nothing but a problem to show. */
+export function problemView(title: string, problem: ApiProblem): View {
+  const code = isProblemCode(problem.code) ? problem.code : 'internal_error';
+  return { title, heading: html`${title}`, main: problemBox(problem), problem: code };
 }
 
 export function problemBox(problem: ApiProblem): Html {

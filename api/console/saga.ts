@@ -3,7 +3,7 @@
  * Pure; saga-picture.ts draws it.
  */
 import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
-import type { EventType } from '../../domain/order.ts';
+import type { EventType, OrderStatus } from '../../domain/order.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import { SAGA_ROWS, type SagaRow } from './saga-rows.ts';
 
@@ -42,6 +42,9 @@ export type SagaSource = Pick<
   | 'shipment'
 >;
 
+const DEAD_ENDS: readonly string[] = ['cancelled', 'declined', 'expired'];
+const OVER: readonly string[] = ['shipped', 'delivered', ...DEAD_ENDS];
+
 /** The steps in their order; the customer's notification is the last. */
 export function sagaOf(order: SagaSource): readonly SagaStep[] {
   const facts = readFacts(order);
@@ -55,8 +58,12 @@ export function sagaOf(order: SagaSource): readonly SagaStep[] {
   return [...steps, notification(facts)];
 }
 
-/** Whether anything changes without an operator. */
-export function isMoving(steps: readonly SagaStep[]): boolean {
+/**
+ * Whether anything may change without an operator. An order that is not over counts too: between the
+ * commit of its last compensation and that of its end no step is running.
+ */
+export function isMoving(status: OrderStatus, steps: readonly SagaStep[]): boolean {
+  if (!OVER.includes(status)) return true;
   const marks = steps.flatMap((step) => [step, step.compensation ?? []]).flat();
   return (
     marks.some(({ state }) => state === 'running' || state === 'retrying') ||
@@ -77,9 +84,6 @@ interface Facts {
   skippedAt(step: string | null): number | null;
   afterMs(entry: { readonly time: string } | undefined): number | null;
 }
-
-const DEAD_ENDS: readonly string[] = ['cancelled', 'declined', 'expired'];
-const OVER: readonly string[] = ['shipped', 'delivered', ...DEAD_ENDS];
 
 function readFacts(order: SagaSource): Facts {
   const { timeline, status } = order;

@@ -10,7 +10,7 @@ import {
 } from '../schemas/products.ts';
 import { apiPath, callApi, type ApiResult } from './call-api.ts';
 import type { ActionForm, ConsoleContext, ConsolePage, Html } from './page.ts';
-import { actionForm, hidden, money, outcome, problemBox, show, table } from './parts.ts';
+import { actionForm, hidden, money, outcome, problemView, show, table } from './parts.ts';
 
 const PAGE = 25;
 
@@ -58,7 +58,7 @@ export const productPage: ConsolePage = {
       readProduct(c),
       callApi(c, { path: `${productPath(c)}/stock`, schema: stockSchema }),
     ]);
-    if (!product.ok) return problemBox(product.problem);
+    if (!product.ok) return problemView('Product', product.problem);
     const { name, sku } = product.value;
     return {
       title: name,

@@ -102,6 +102,29 @@ describe.skipIf(noBrowser)(
       await expectClean();
     });
 
+    test('a page whose refresh is refused stays as it is and goes on following its order', async () => {
+      system.sandbox.faults.set(SHIP, REFUSED);
+      system.sandbox.faults.set(REFUND, REFUSED);
+      const id = await placed(system);
+      await settled(system, id, 'needs_attention');
+      const path = `/orders/${id}`;
+      const { page, expectClean } = await openConsole(browser, { url: system.api.url, path });
+      const refresh = page.waitForResponse((response) => response.status() === 503);
+      const overloaded = {
+        status: 503,
+        contentType: 'text/html',
+        body: '<main id="main">No.</main>',
+      };
+      await page.route(`**/console${path}`, (route) => route.fulfill(overloaded), { times: 1 });
+      await refresh;
+      expect(await page.getByRole('heading', { name: /Waits for a person/ }).count()).toBe(1);
+      system.sandbox.faults.clear();
+      await decide(system, id, 'retry');
+      await page.locator('.badge', { hasText: 'cancelled' }).first().waitFor();
+      await page.locator('main:not([data-live])').waitFor();
+      await expectClean({ except: /status of 503/ });
+    });
+
     test('a refund that is pressed twice is one refund, and more than is left shows the problem', async () => {
       const id = await placed(system);
       await settled(system, id, 'shipped');
@@ -115,6 +138,8 @@ describe.skipIf(noBrowser)(
       await form.getByLabel(/Reason/).fill('scratched');
       await form.getByRole('button', { name: 'Refund', exact: true }).dblclick();
       await page.getByRole('status').getByText('Refund of €5.00 accepted').waitFor();
+      // Its badge; the page is not loaded again.
+      await page.locator('.badge', { hasText: 'succeeded' }).waitFor();
       const refunds = await system.db.refund.findMany({ where: { orderId: id } });
       expect(refunds).toMatchObject([{ amountMinor: 500 }]);
       await page.locator('summary', { hasText: 'Refund money' }).click();
@@ -147,7 +172,8 @@ describe.skipIf(noBrowser)(
       await page.reload();
       await page.keyboard.press('Tab');
       await page.keyboard.press('Enter');
-      expect(new URL(page.url()).hash).toBe('#main');
+      await page.waitForURL((url) => url.hash === '#main');
+      expect(await page.locator('#main:focus').count()).toBe(1);
     });
   },
 );
@@ -158,6 +184,16 @@ async function placed(system: System): Promise<string> {
   const { status, body } = await system.place();
   expect(status).toBe(201);
   return orderBody.parse(body).id;
+}
+
+/** Through the API, not the page. */
+async function decide(system: System, orderId: string, action: 'retry'): Promise<void> {
+  const { body } = await system.operate('GET', `/v1/dead-letters?order_id=${orderId}`);
+  const [letter] = z.object({ data: z.array(orderBody) }).parse(body).data;
+  const { status } = await system.operate('POST', `/v1/dead-letters/${letter?.id}/redrive`, {
+    action,
+  });
+  expect(status).toBe(202);
 }
 
 async function settled(system: System, id: string, status: string): Promise<void> {

@@ -51,7 +51,7 @@ describe('an order that never became a checkout', () => {
       waitsFor: 'the shopper at the bank',
       compensation: { state: 'waiting' },
     });
-    expect(isMoving(sagaOf(waiting))).toBe(true);
+    expect(isMoving(waiting.status, sagaOf(waiting))).toBe(true);
     const expired = order([...events, 'order.expired'], { status: 'expired' });
     expect(stepOf(expired, 'Authorize')).toMatchObject({
       state: 'failed',
@@ -63,6 +63,6 @@ describe('an order that never became a checkout', () => {
   test('an order that expired got no answer in time', () => {
     const source = order(['order.created', 'order.expired'], { status: 'expired' });
     expect(stepOf(source, 'Authorize')?.failure).toBe('no answer in time');
-    expect(isMoving(sagaOf(source))).toBe(false);
+    expect(isMoving(source.status, sagaOf(source))).toBe(false);
   });
 });

@@ -188,7 +188,19 @@ describe('an order that goes backward', () => {
       'done',
     ]);
     expect(stepOf(source, 'Capture')?.compensation?.afterMs).toBe(70);
-    expect(isMoving(sagaOf(source))).toBe(false);
+    expect(isMoving(source.status, sagaOf(source))).toBe(false);
+  });
+
+  test('an order whose last compensation is committed is followed until it is cancelled', () => {
+    const entries = [
+      ...REFUSED,
+      CONFIRMED,
+      'order.stock_released',
+      'order.payment_refunded',
+    ] as const;
+    const source = order(entries, { status: 'cancelling', cancel_reason: 'shipping_refused' });
+    expect(statesOf(source).join()).not.toMatch(/running|retrying/);
+    expect(isMoving(source.status, sagaOf(source))).toBe(true);
   });
 
   test('a cancel before the capture voids the authorization and refunds nothing', () => {

@@ -225,6 +225,9 @@ describe('pages', () => {
     expect(await refused.text()).toContain('not_refundable');
     const unknown = await post(`/console/orders/${orderId}`, { action: 'constructor' }, { cookie });
     expect(unknown.status).toBe(404);
+    const absent = await get('/console/orders/ord_absent', cookie);
+    expect(absent.status).toBe(404);
+    expect(await absent.text()).toContain('order_not_found');
   });
 
   test('a form that is sent twice is one operation, and says the same both times', async () => {
