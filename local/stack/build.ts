@@ -11,5 +11,5 @@ await generateClient();
 await compilePrograms();
 await bundleWorkflows(BUNDLE);
 console.log(
-  `dist/ is up to date. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js node ${NODE_FLAGS.join(' ')} dist/main.js`,
+  `dist/ is up to date. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js MALLOC_ARENA_MAX=1 node ${NODE_FLAGS.join(' ')} dist/main.js`,
 );
