@@ -46,6 +46,11 @@ export function newRequest(line: Line = {}): OrderRequest {
   return { key: randomUUID(), ...line };
 }
 
+/** Store credit pays a part, so that whatever is killed has it to hold, spend and give back. */
+export function withCredit(line: Line = {}): OrderRequest {
+  return newRequest({ creditMinor: 300, ...line });
+}
+
 /** The id in the body of a response. */
 export function parseOrderId({ status, text }: ApiResponse): OrderId {
   const parsed = z.object({ id: z.string() }).safeParse(JSON.parse(text));

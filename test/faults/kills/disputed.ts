@@ -4,7 +4,7 @@ import type { OrderId } from '../../../domain/ids.ts';
 import { atProvider } from '../../support/cases.ts';
 import { effectsOf } from '../../support/expectations.ts';
 import { withWebhooks } from './challenged.ts';
-import { newRequest } from './client.ts';
+import { withCredit } from './client.ts';
 import { placeUntilSettled, untilEvent, untilStatus } from './outcomes.ts';
 import type { TestStack } from './test-stack.ts';
 
@@ -14,7 +14,7 @@ const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 export function disputed(stack: TestStack): Promise<OrderId> {
   return withWebhooks(stack, async () => {
     stack.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
-    const orderId = await placeUntilSettled(stack, newRequest({ creditMinor: 300 }));
+    const orderId = await placeUntilSettled(stack, withCredit());
     const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
     const named = { payment_intent: providerReference };
     const { id: review } = await atProvider(stack, '/payments/reviews', named);
