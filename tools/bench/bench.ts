@@ -15,7 +15,7 @@ import { openCostMeter } from './cost.ts';
 import { closedLoad, openLoad, print } from './load.ts';
 import { describeRow, measure } from './measure.ts';
 import { openBenchShop } from './shop.ts';
-import { openTemporalMeter } from './temporal-meter.ts';
+import { devServerMetrics, openTemporalMeter } from './temporal-meter.ts';
 
 const WARM_UP_MS = 8_000;
 const LOAD_MS = 20_000;
@@ -24,7 +24,11 @@ const home = createHome(readStackConfig().HOLDFAST_HOME);
 const addresses = await loadAddresses(home);
 const shop = await openBenchShop();
 const cost = await openCostMeter(addresses.databaseUrl, (part) => runningPart(home, part));
-const temporal = await openTemporalMeter(home, addresses, CHECKOUT_WORKFLOW);
+const temporal = await openTemporalMeter(
+  await devServerMetrics(home),
+  addresses,
+  CHECKOUT_WORKFLOW,
+);
 const meters = { cost, temporal };
 const load = { url: shop.api, next: shop.order, forMs: LOAD_MS };
 

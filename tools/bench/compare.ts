@@ -4,6 +4,7 @@
  * app meanwhile. Writes bench-peers.json into the stack's folder. Linux only.
  *
  * `-- --rounds=5` (default 1), `-- --other=<folder>`: Holdfast also as in another checkout,
+ * `-- --temporal-postgres`: also with PostgreSQL as Temporal's store (needs Go),
  * `-- --only=<name>,<name>`, `-- --append`: to rounds of the same commit and day, `-- --report`: measures
  * nothing, and writes the last result into docs/performance.md.
  */
@@ -43,6 +44,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '1' },
     other: { type: 'string' },
+    'temporal-postgres': { type: 'boolean', default: false },
     only: { type: 'string' },
     append: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
@@ -65,10 +67,9 @@ async function compare(): Promise<void> {
   const addresses = await loadAddresses(home);
   await stockShop(addresses.api);
   await takePlaceOfApp();
-  const { only } = options;
-  const contenders = (await listContenders({ home, addresses }, options.other)).filter(
-    ({ name }) => only === undefined || only.split(',').includes(name),
-  );
+  const { only, other, 'temporal-postgres': onPostgres } = options;
+  const all = await listContenders({ home, addresses }, { other, onPostgres });
+  const contenders = all.filter(({ name }) => only?.split(',').includes(name) ?? true);
   const machine = await describeMachine();
   const before = options.append ? await readResult() : null;
   const visits: Visit[] = before?.machine === machine ? [...before.visits] : [];
@@ -116,7 +117,7 @@ async function measureRunning(name: string, running: Running) {
   const temporal =
     workflowType === null
       ? undefined
-      : await openTemporalMeter(running.home, addresses, workflowType);
+      : await openTemporalMeter(await running.metricsUrl(), addresses, workflowType);
   try {
     const meters: Meters = { cost, temporal };
     const shop = benchShop(addresses);

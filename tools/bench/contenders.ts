@@ -22,7 +22,10 @@ import { runningPart } from '../../local/stack/leftovers.ts';
 import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import { returnsOk } from '../http.ts';
+import { print } from './load.ts';
 import { stockShop } from './shop.ts';
+import { devServerMetrics } from './temporal-meter.ts';
+import { startTemporalOnPostgres } from './temporal-postgres.ts';
 
 export const PEERS = join(import.meta.dirname, 'peers');
 const START_WITHIN_MS = 90_000;
@@ -35,7 +38,8 @@ export interface Contender {
 }
 
 export interface Running {
-  readonly home: Home;
+  /** Of the Temporal server. Throws when there is none. */
+  metricsUrl(): Promise<string>;
   readonly addresses: Addresses;
   /** The type of its workflows, when it runs on Temporal. */
   readonly workflowType: string | null;
@@ -52,10 +56,13 @@ interface Stack {
   readonly addresses: Addresses;
 }
 
-/** Holdfast first. `other`: the folder of another checkout. */
+/**
+ * Holdfast first. `other`: the folder of another checkout. `onPostgres`: also with PostgreSQL as the store
+ * of Temporal.
+ */
 export async function listContenders(
   stack: Stack,
-  other: string | undefined,
+  { other, onPostgres }: { readonly other: string | undefined; readonly onPostgres: boolean },
 ): Promise<readonly Contender[]> {
   const peer = (name: string, id: string, workflowType: string | null = null): Contender => ({
     name,
@@ -64,6 +71,9 @@ export async function listContenders(
   return [
     { name: 'Holdfast', start: () => startHoldfast(stack) },
     ...(other === undefined ? [] : [await otherCheckout(stack, resolve(other))]),
+    ...(onPostgres
+      ? [{ name: 'Holdfast, Temporal on PostgreSQL', start: () => startOnPostgres(stack) }]
+      : []),
     peer('bare Hono handler', 'bare'),
     peer('graphile-worker', 'graphile'),
     peer('Restate', 'restate'),
@@ -72,10 +82,26 @@ export async function listContenders(
   ];
 }
 
-async function startHoldfast(stack: Stack): Promise<Running> {
-  const env = { ...environment(), ...stack.addresses.environment, ROLE: 'all' };
+async function startHoldfast(stack: Stack, own: Record<string, string> = {}): Promise<Running> {
+  const env = { ...environment(), ...stack.addresses.environment, ROLE: 'all', ...own };
   const command = nodeCommand('main.ts', ['--home', stack.home.path], env);
   return runApp(stack, { command, id: 'holdfast', workflowType: CHECKOUT_WORKFLOW });
+}
+
+async function startOnPostgres(stack: Stack): Promise<Running> {
+  const say = (line: string): void => print('Temporal', line);
+  const server = await startTemporalOnPostgres({ ...stack, say });
+  const addresses = { ...stack.addresses, temporal: server.address };
+  const app = await startHoldfast({ ...stack, addresses }, { TEMPORAL_ADDRESS: server.address });
+  return {
+    ...app,
+    metricsUrl: async () => server.metricsUrl,
+    pidOf: (part) => (part === 'temporal' ? server.pid : app.pidOf(part)),
+    async stop() {
+      await app.stop();
+      await server.stop();
+    },
+  };
 }
 
 async function startPeer(
@@ -106,7 +132,7 @@ function runApp(
   const started = launchLogged(command, home.logFile(`bench-${id}`));
   return {
     ...started,
-    home,
+    metricsUrl: () => devServerMetrics(home),
     addresses,
     workflowType,
     pidOf(part) {
@@ -139,7 +165,8 @@ async function otherCheckout({ home }: Stack, folder: string): Promise<Contender
       const addresses = await loadAddresses(own);
       await stockShop(addresses.api);
       const pidOf = (part: PartName) => runningPart(own, part);
-      return { ...started, home: own, addresses, workflowType: CHECKOUT_WORKFLOW, pidOf };
+      const metricsUrl = () => devServerMetrics(own);
+      return { ...started, metricsUrl, addresses, workflowType: CHECKOUT_WORKFLOW, pidOf };
     },
   };
 }

@@ -6,12 +6,21 @@ import type { Home } from '../../local/stack/home.ts';
 
 export type TemporalMeter = Awaited<ReturnType<typeof openTemporalMeter>>;
 
-/** Throws when the stack does not run a dev server: another has its metrics elsewhere. */
-export async function openTemporalMeter(home: Home, addresses: Addresses, workflowType: string) {
-  const { temporal: address, temporalNamespace: namespace } = addresses;
+/** Where the stack's dev server has its metrics. Throws when the stack does not run one. */
+export async function devServerMetrics(home: Home): Promise<string> {
   const log = await readFile(home.logFile('temporal'), 'utf8');
-  const metricsUrl = [...log.matchAll(/^Metrics: +(\S+)$/gm)].at(-1)?.[1];
-  if (metricsUrl === undefined) throw new Error('the Temporal server prints no address of metrics');
+  const url = [...log.matchAll(/^Metrics: +(\S+)$/gm)].at(-1)?.[1];
+  if (url === undefined) throw new Error('the Temporal server prints no address of metrics');
+  return url;
+}
+
+/** `workflowType`: of an order. */
+export async function openTemporalMeter(
+  metricsUrl: string,
+  addresses: Addresses,
+  workflowType: string,
+) {
+  const { temporal: address, temporalNamespace: namespace } = addresses;
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
   return {

@@ -4,6 +4,8 @@
  */
 import { DEFAULT_RETENTION, QUOTE_RETENTION_DAYS } from '../../../domain/retention.ts';
 import type { Database } from '../../../prisma/client/client.ts';
+import { listExpiring } from '../../../prisma/credit/expiry.ts';
+import { listStuckJobs, listUnstartedJobs } from '../../../prisma/jobs/job-status.ts';
 import { closeStaleDeadLetters, listStuckOrders } from '../../../prisma/orders/stuck-orders.ts';
 import { countRetriedOrders, countRetriedSteps } from '../../../prisma/orders/retried-steps.ts';
 import { countNeedingAttention } from '../../../prisma/orders/step-attempts.ts';
@@ -24,6 +26,7 @@ import {
   purgeEvents,
   purgeFeedBatches,
   purgeInboxMessages,
+  purgeJobs,
   purgeKeys,
   purgeReconciliations,
   purgeQuotes,
@@ -35,6 +38,8 @@ import {
   listOverdue,
   longestOverdueSeconds,
 } from '../../../prisma/orders/orders.ts';
+import { listWaiting } from '../../../prisma/orders/payment-actions.ts';
+import { listOpenCases } from '../../../prisma/payments/cases.ts';
 import { listStuckRefunds } from '../../../prisma/payments/stuck-refunds.ts';
 import { listOutdated } from '../../../prisma/privacy/erase.ts';
 
@@ -61,6 +66,8 @@ function sweep(db: Database): BackgroundReads {
     'sweep: overdue orders': () => listOverdue(db, { graceMs: 15_000, limit: 100 }),
     'sweep: stuck orders': () => listStuckOrders(db, STUCK),
     'sweep: stuck refunds': () => listStuckRefunds(db, STUCK),
+    'sweep: stuck jobs': () => listStuckJobs(db, STUCK),
+    'sweep: expiring credit': () => listExpiring(db, { after: null, limit: 100 }),
     'sweep: lost redrives': () => reopenStale(db, { olderThanMs: 900_000, limit: 100 }),
     'sweep: stale dead letters': () => closeStaleDeadLetters(db, 100),
     'sweep: purge keys': () => purgeKeys(db, { days: keys, limit }),
@@ -69,6 +76,7 @@ function sweep(db: Database): BackgroundReads {
     'sweep: purge messages': () => purgeInboxMessages(db, { days: messages, limit }),
     'sweep: purge dead letters': () => purgeDeadLetters(db, { days: failures, limit }),
     'sweep: purge quotes': () => purgeQuotes(db, { days: QUOTE_RETENTION_DAYS, limit }),
+    'sweep: purge jobs': () => purgeJobs(db, { days: failures, limit }),
     'sweep: purge redrives': () => purgeRedrives(db, { days: failures, limit }),
     'sweep: purge step attempts': () => purgeStepAttempts(db, { days: failures, limit }),
     'sweep: purge feed batches': () => purgeFeedBatches(db, { days: messages, limit }),
@@ -79,6 +87,8 @@ function sweep(db: Database): BackgroundReads {
       listUnprocessed(db, { source: 'warehouse', olderThanMs: 2_000, limit: 100 }),
     'recovery: payment webhooks': () =>
       listUnprocessed(db, { source: 'payments', olderThanMs: 2_000, limit: 100 }),
+    'recovery: payments to confirm': () => listWaiting(db, { recheckMs: 10_000, limit: 100 }),
+    'recovery: jobs': () => listUnstartedJobs(db, { olderThanMs: 2_000, limit: 100 }),
     'recovery: reconciliation': () => findUnstartedReconciliation(db, { olderThanMs: 2_000 }),
   };
 }
@@ -103,6 +113,7 @@ function reconciliation(db: Database): BackgroundReads {
   });
   return {
     'reconciliation: payments': () => listPaymentRecords(db, slice()),
+    'reconciliation: cases': () => listOpenCases(db, 1_000),
     'reconciliation: shipments': () => listShipmentRecords(db, slice()),
   };
 }

@@ -54,9 +54,11 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
     'orders: searched by e-mail': () => `/v1/orders?limit=20&q=${order().email}`,
     'orders: searched by tracking number': () => `/v1/orders?limit=20&q=${tracking()}`,
     'orders: a search with too many matches': () => '/v1/orders?limit=20&q=customer',
+    'orders: with an open case': () => '/v1/orders?limit=20&payment_case=open',
     'orders: counts': () => '/v1/orders/counts',
     'an order with its timeline': () => `/v1/orders/${order().id}`,
     'the timeline of an order': () => `/v1/orders/${order().id}/timeline`,
+    'the refunds of an order': () => `/v1/orders/${order().id}/refunds`,
     'events: first page': () => '/v1/events?limit=20',
     'events: a page in the middle': () => `/v1/events?limit=20&after=${cursor()}`,
     'events: of two types': () =>
@@ -69,6 +71,8 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
     stock: () => '/v1/stock?limit=20',
     'analytics of a week': () => `/v1/analytics?by=day&from=${aWeekAgo}`,
     products: () => '/v1/products?limit=20',
+    'products: searched': () => '/v1/products?limit=20&q=item',
+    reports: () => '/v1/reports?limit=20',
     subscriptions: () => '/v1/subscriptions',
     'metrics (cached for 1 s)': () => '/metrics',
   };
