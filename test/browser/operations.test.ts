@@ -49,9 +49,9 @@ describe.skipIf(noBrowser)('the console in a browser', () => {
     const { page, expectClean } = await open('/attention');
     await page.getByRole('button', { name: 'Retry all…' }).click();
     await expectText(page, 'Would retry 12 of 12');
-    await page.getByLabel('At most per second').fill('2');
+    await page.getByLabel('At most per second').fill('1');
     await page.getByRole('button', { name: 'Retry 12' }).click();
-    await expectText(page, 'Retrying 12, at most 2 a second');
+    await expectText(page, 'Retrying 12, at most 1 a second');
     await expectText(page, /\b(?:[1-9]|1[01]) of 12 retried/);
     await expectText(page, '12 of 12 retried');
     await expectText(page, 'Nothing has failed for good.');
