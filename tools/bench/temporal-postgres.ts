@@ -13,7 +13,7 @@ import type { Addresses } from '../../local/stack/addresses.ts';
 import { becomesTrue, hasEnded, launch, run, stop } from '../../local/stack/commands.ts';
 import { buildWithGo } from '../../local/stack/go-build.ts';
 import { cacheDir, type Home } from '../../local/stack/home.ts';
-import { freePort } from '../../local/stack/ports.ts';
+import { choosePorts } from '../../local/stack/ports.ts';
 import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { registerSearchAttributes } from '../../temporal/connection.ts';
@@ -26,6 +26,8 @@ const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 30_000;
 const RETENTION = msToTs('1 day');
 const NAME = 'bench';
+const SERVICES = ['frontend', 'history', 'matching', 'worker'] as const;
+const FIRST_PORT = 27_230;
 
 export interface TemporalOnPostgres {
   readonly address: string;
@@ -44,13 +46,17 @@ export async function startTemporalOnPostgres(options: {
   const [server, schemaTool] = [await build('server', say), await build('tools/sql', say)];
   const store = await createStore(addresses.databaseUrl, { kind: 'temporal', schemaTool });
   const visibility = await createStore(addresses.databaseUrl, { kind: 'visibility', schemaTool });
-  const [port, metricsPort] = [await freePort(), await freePort()];
+  const ports = await portsOf([
+    'metrics',
+    ...SERVICES.flatMap((name) => [name, `${name} members`]),
+  ]);
+  const [port, metricsPort] = [ports('frontend'), ports('metrics')];
   const folder = join(home.path, 'temporal-postgres');
   await mkdir(folder, { recursive: true });
   const dynamicFile = join(folder, 'dynamic.yaml');
   // JSON is YAML.
   await writeFile(dynamicFile, JSON.stringify(DYNAMIC));
-  const config = await configOf({ store, visibility, port, metricsPort, dynamicFile });
+  const config = configOf({ store, visibility, ports, dynamicFile });
   await writeFile(join(folder, `${NAME}.yaml`), JSON.stringify(config, null, 2));
   const args = ['--root', folder, '--config', '.', '--env', NAME, '--allow-no-auth', 'start'];
   const child = launch({ file: server, args }, { logFile: home.logFile('temporal-postgres') });
@@ -120,16 +126,31 @@ async function createStore(
   };
 }
 
+type Ports = (name: string) => number;
+
+/** Free ports by name. Temporal stores those of members in 16 bits with a sign. */
+async function portsOf(names: readonly string[]): Promise<Ports> {
+  const chosen = await choosePorts(
+    names.map((variable, at) => ({
+      variable,
+      defaultPort: FIRST_PORT + at * 10,
+      requested: undefined,
+    })),
+  );
+  return (name) => chosen.find(({ variable }) => variable === name)?.port ?? 0;
+}
+
 /** All services in one process. https://docs.temporal.io/references/configuration */
-async function configOf(of: {
+function configOf(of: {
   readonly store: Store;
   readonly visibility: Store;
-  readonly port: number;
-  readonly metricsPort: number;
+  readonly ports: Ports;
   readonly dynamicFile: string;
 }) {
-  const service = async (grpcPort: number) => ({
-    rpc: { grpcPort, membershipPort: await freePort(), bindOnLocalHost: true },
+  const rpcOf = (name: string) => ({
+    grpcPort: of.ports(name),
+    membershipPort: of.ports(`${name} members`),
+    bindOnLocalHost: true,
   });
   return {
     log: { stdout: true, level: 'error' },
@@ -141,14 +162,9 @@ async function configOf(of: {
     },
     global: {
       membership: { maxJoinDuration: '30s', broadcastAddress: '127.0.0.1' },
-      metrics: { prometheus: { listenAddress: `127.0.0.1:${of.metricsPort}` } },
+      metrics: { prometheus: { listenAddress: `127.0.0.1:${of.ports('metrics')}` } },
     },
-    services: {
-      frontend: await service(of.port),
-      history: await service(await freePort()),
-      matching: await service(await freePort()),
-      worker: await service(await freePort()),
-    },
+    services: Object.fromEntries(SERVICES.map((name) => [name, { rpc: rpcOf(name) }])),
     clusterMetadata: {
       enableGlobalNamespace: false,
       failoverVersionIncrement: 10,
@@ -159,7 +175,7 @@ async function configOf(of: {
           enabled: true,
           initialFailoverVersion: 1,
           rpcName: 'frontend',
-          rpcAddress: `127.0.0.1:${of.port}`,
+          rpcAddress: `127.0.0.1:${of.ports('frontend')}`,
         },
       },
     },
