@@ -72,7 +72,7 @@ export async function listContenders(
     { name: 'Holdfast', start: () => startHoldfast(stack) },
     ...(other === undefined ? [] : [await otherCheckout(stack, resolve(other))]),
     ...(onPostgres
-      ? [{ name: 'Holdfast, Temporal on PostgreSQL', start: () => startOnPostgres(stack) }]
+      ? [{ name: 'Holdfast on Temporal in PostgreSQL', start: () => startOnPostgres(stack) }]
       : []),
     peer('bare Hono handler', 'bare'),
     peer('graphile-worker', 'graphile'),
