@@ -10,10 +10,10 @@ export interface OrderCost {
   readonly walBytes: number;
 }
 
-/** Measured by `npm run bench` with 32 customers on two cores, everything on one machine. */
+/** Measured by `npm run bench:peers` with 32 customers on two cores, everything on one machine. */
 export const DOCUMENTED_COST: OrderCost = {
-  cpuMs: { app: 76, postgres: 15, temporal: 28 },
-  walBytes: 32_800,
+  cpuMs: { app: 63, postgres: 13, temporal: 21 },
+  walBytes: 36_100,
 };
 
 interface Assumption {
@@ -25,7 +25,7 @@ interface Assumption {
 /** Every number that the model does not measure itself. */
 export const ASSUMPTIONS = {
   apiShare: {
-    value: 0.3,
+    value: 0.25,
     is: "share of the app's CPU that an API process uses; the rest is the worker's",
     source: 'measured: the same load on `ROLE=api` and `ROLE=worker` as two processes',
   },
@@ -89,10 +89,15 @@ export const ASSUMPTIONS = {
     is: 'writes per second to one history shard',
     source: 'a shard writes one after the other; 5 ms each, half busy',
   },
-  writesPerStore: {
-    value: 20_000,
-    is: "writes per second that one PostgreSQL carries as Temporal's store",
-    source: 'assumed; to be measured with the store you use',
+  storeCpuMs: {
+    value: 14,
+    is: "CPU ms of one order in PostgreSQL as Temporal's store",
+    source: 'measured: `npm run bench:peers -- --temporal-postgres`, less what the orders take',
+  },
+  storeWalKib: {
+    value: 82,
+    is: "KiB of WAL of one order in PostgreSQL as Temporal's store",
+    source: 'the same',
   },
   tasksPerOrder: {
     value: 3,
@@ -113,15 +118,14 @@ const of = (name: keyof typeof ASSUMPTIONS): number => ASSUMPTIONS[name].value;
 /** Orders per second that one of each carries. */
 export function carriesOf({ cpuMs, walBytes }: OrderCost): Readonly<Record<string, number>> {
   const server = of('databaseCores') * of('busyServer') * 1_000;
+  const database = (ms: number, walKib: number) =>
+    Math.min(server / ms, (of('walMbPerSecond') * 1_024) / walKib);
   return {
     'one API process': (of('busyThread') * 1_000) / (cpuMs.app * of('apiShare')),
     'one worker process': (of('busyThread') * 1_000) / (cpuMs.app * (1 - of('apiShare'))),
-    'one PostgreSQL': Math.min(
-      server / cpuMs.postgres,
-      (of('walMbPerSecond') * 1_048_576) / walBytes,
-    ),
+    'one PostgreSQL': database(cpuMs.postgres, walBytes / 1_024),
     "Temporal's services on as many cores": server / cpuMs.temporal,
-    "one PostgreSQL as Temporal's store": of('writesPerStore') / of('historyWrites'),
+    "one PostgreSQL as Temporal's store": database(of('storeCpuMs'), of('storeWalKib')),
     'one pump of a subscription': of('eventsPerPump') / of('eventsPerOrder'),
     'one stock row': of('hotRowPerSecond') / of('hotShare'),
   };
