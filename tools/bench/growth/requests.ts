@@ -53,7 +53,6 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
     'orders: searched by number': () => `/v1/orders?limit=20&q=${order().id.slice(-9)}`,
     'orders: searched by e-mail': () => `/v1/orders?limit=20&q=${order().email}`,
     'orders: searched by tracking number': () => `/v1/orders?limit=20&q=${tracking()}`,
-    'orders: a search with too many matches': () => '/v1/orders?limit=20&q=customer',
     'orders: with an open case': () => '/v1/orders?limit=20&payment_case=open',
     'orders: counts': () => '/v1/orders/counts',
     'an order with its timeline': () => `/v1/orders/${order().id}`,
