@@ -254,6 +254,7 @@ describe('a shipment that is held for a case of its payment', () => {
     await eventually(async () => expect(await currentDetailsOf(handle)).toContain('**Held**'));
     await atProvider(shop, `/payments/reviews/${opened.id}/approve`);
     expect(await followCase(shop.services, { kind: 'review', id: opened.id })).toBe('done');
+    await answerShipment(handle);
     expect((await handle.result()).status).toBe('shipped');
     await expectShipped(shop, orderIdOf(handle));
   });
