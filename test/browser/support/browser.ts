@@ -77,7 +77,8 @@ async function openPage(
     async expectClean({ except } = { except: /^$/ }) {
       expect(errors.filter((error) => !except.test(error))).toEqual([]);
       await page.evaluate(axe.source);
-      const found = await page.evaluate('axe.run()');
+      // A frame that may not run scripts answers no message, and the browser reports each as an error.
+      const found = await page.evaluate('axe.run({ iframes: false })');
       expect(violationsOf(found)).toEqual([]);
     },
   };
