@@ -25,7 +25,7 @@ import { DEFAULT_RETENTION } from '../domain/retention.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
 import { createLimits } from '../gateways/resilience/limits.ts';
 import { PAYMENT_WEBHOOK_EVENTS } from '../gateways/stripe/events.ts';
-import { NODE_FLAGS } from '../local/stack/commands.ts';
+import { MALLOC, NODE_FLAGS } from '../local/stack/commands.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
 import { withTables } from '../tools/bench/model.ts';
@@ -326,8 +326,11 @@ describe('measurements', () => {
 });
 
 describe('sample code', () => {
-  test('docs/operations.md starts the app with the flags of Node that the stack uses', () => {
-    expect(read('docs/operations.md')).toContain(`node ${NODE_FLAGS.join(' ')} dist/main.js`);
+  test('docs/operations.md starts the app with the variable and the flags of Node that the stack uses', () => {
+    const start = `node ${NODE_FLAGS.join(' ')} dist/main.js`;
+    expect(read('docs/operations.md').replaceAll(/ *\\\n +/g, ' ')).toContain(
+      `MALLOC_ARENA_MAX=${MALLOC.MALLOC_ARENA_MAX} ${start}`,
+    );
   });
 });
 

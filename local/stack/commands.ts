@@ -37,7 +37,7 @@ export const NODE_FLAGS = [
 ] as const;
 
 /** glibc keeps what each thread frees for that thread: 60 MB that a single arena reuses. */
-const MALLOC = { MALLOC_ARENA_MAX: '1' };
+export const MALLOC = { MALLOC_ARENA_MAX: '1' } as const;
 
 /**
  * Runs a script of this repository in one Node process: its pid is the script's. Uses the compiled
