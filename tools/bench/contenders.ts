@@ -3,25 +3,17 @@
  * stopped. Peers get a copy of the stack's database, so that none finds what another left, and the
  * app does not continue their orders.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { environment } from '../../config.ts';
 import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
-import {
-  becomesTrue,
-  hasEnded,
-  killGroup,
-  launch,
-  nodeCommand,
-  run,
-  stop,
-  type Command,
-} from '../../local/stack/commands.ts';
+import { becomesTrue, nodeCommand, run, type Command } from '../../local/stack/commands.ts';
 import { createHome, PROJECT, type Home, type PartName } from '../../local/stack/home.ts';
 import { runningPart } from '../../local/stack/leftovers.ts';
 import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import { returnsOk } from '../http.ts';
+import { launchLogged } from './launch.ts';
 import { print } from './load.ts';
 import { stockShop } from './shop.ts';
 import { devServerMetrics } from './temporal-meter.ts';
@@ -29,7 +21,7 @@ import { startTemporalOnPostgres } from './temporal-postgres.ts';
 
 export const PEERS = join(import.meta.dirname, 'peers');
 const START_WITHIN_MS = 90_000;
-const STOP_WITHIN_MS = 30_000;
+const COMMIT_WITHIN_MS = 30_000;
 
 export interface Contender {
   readonly name: string;
@@ -145,7 +137,7 @@ function runApp(
 /** The other checkout's `npm start` in a folder of its own: its schema may be another. */
 async function otherCheckout({ home }: Stack, folder: string): Promise<Contender> {
   const git = ['-C', folder, 'rev-parse', '--short', 'HEAD'];
-  const commit = await run({ file: 'git', args: git }, { timeoutMs: STOP_WITHIN_MS });
+  const commit = await run({ file: 'git', args: git }, { timeoutMs: COMMIT_WITHIN_MS });
   const own = createHome(join(home.path, 'other'));
   return {
     name: `Holdfast at ${commit.trim()}`,
@@ -167,27 +159,6 @@ async function otherCheckout({ home }: Stack, folder: string): Promise<Contender
       const pidOf = (part: PartName) => runningPart(own, part);
       const metricsUrl = () => devServerMetrics(own);
       return { ...started, metricsUrl, addresses, workflowType: CHECKOUT_WORKFLOW, pidOf };
-    },
-  };
-}
-
-/** A child that does not outlive this process. */
-function launchLogged(command: Command, logFile: string) {
-  rmSync(logFile, { force: true });
-  const child = launch(command, { logFile });
-  const kill = (): void => killGroup(child.pid, 'SIGTERM');
-  process.once('exit', kill);
-  return {
-    child,
-    isAlive: () => !hasEnded(child),
-    lastError: () =>
-      readFileSync(logFile, 'utf8')
-        .match(/^.*error.*$/gim)
-        ?.at(-1)
-        ?.trim() ?? '',
-    async stop(): Promise<void> {
-      await stop(child, { signal: 'SIGTERM', timeoutMs: STOP_WITHIN_MS });
-      process.off('exit', kill);
     },
   };
 }

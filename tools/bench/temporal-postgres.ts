@@ -10,20 +10,20 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { Connection } from '@temporalio/client';
 import { readStackConfig } from '../../config.ts';
 import type { Addresses } from '../../local/stack/addresses.ts';
-import { becomesTrue, hasEnded, launch, run, stop } from '../../local/stack/commands.ts';
+import { becomesTrue, run } from '../../local/stack/commands.ts';
 import { buildWithGo } from '../../local/stack/go-build.ts';
 import { cacheDir, type Home } from '../../local/stack/home.ts';
 import { choosePorts } from '../../local/stack/ports.ts';
 import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { registerSearchAttributes } from '../../temporal/connection.ts';
+import { launchLogged } from './launch.ts';
 
 /** That of the dev server. */
 const VERSION = '1.29.1';
 const MODULE = 'go.temporal.io/server/cmd';
 const SCHEMA_WITHIN_MS = 60_000;
 const START_WITHIN_MS = 60_000;
-const STOP_WITHIN_MS = 30_000;
 const RETENTION = msToTs('1 day');
 const NAME = 'bench';
 const SERVICES = ['frontend', 'history', 'matching', 'worker'] as const;
@@ -59,19 +59,21 @@ export async function startTemporalOnPostgres(options: {
   const config = configOf({ store, visibility, ports, dynamicFile });
   await writeFile(join(folder, `${NAME}.yaml`), JSON.stringify(config, null, 2));
   const args = ['--root', folder, '--config', '.', '--env', NAME, '--allow-no-auth', 'start'];
-  const child = launch({ file: server, args }, { logFile: home.logFile('temporal-postgres') });
-  const stopServer = () => stop(child, { signal: 'SIGTERM', timeoutMs: STOP_WITHIN_MS });
+  const { child, isAlive, stop } = launchLogged(
+    { file: server, args },
+    home.logFile('temporal-postgres'),
+  );
   const address = `127.0.0.1:${port}`;
   const namespace = addresses.temporalNamespace;
   const isUp = async (): Promise<boolean> =>
     (await isTemporalUp(address, namespace)) || prepare(address, namespace);
-  const limits = { timeoutMs: START_WITHIN_MS, everyMs: 500, alive: () => !hasEnded(child) };
+  const limits = { timeoutMs: START_WITHIN_MS, everyMs: 500, alive: isAlive };
   if (child.pid === undefined || !(await becomesTrue(isUp, limits))) {
-    await stopServer();
+    await stop();
     throw new Error(`Temporal on PostgreSQL does not start: ${home.logFile('temporal-postgres')}`);
   }
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
-  return { address, metricsUrl, pid: child.pid, stop: stopServer };
+  return { address, metricsUrl, pid: child.pid, stop };
 }
 
 /** As for the dev server: local/stack/temporal.ts has the reasons. */
