@@ -1,4 +1,5 @@
 /** Time zones by their IANA names. */
+import type { Language } from './language.ts';
 
 /** Offsets are refused: PostgreSQL reads their sign the other way round. */
 export function isTimeZone(name: string): boolean {
@@ -38,3 +39,18 @@ function localTime(atMs: number, timeZone: string): string {
   const options = { timeZone, dateStyle: 'short', timeStyle: 'medium' } as const;
   return new Intl.DateTimeFormat('sv-SE', options).format(atMs);
 }
+
+/** The date of an instant (ISO 8601) for people, e.g. `January 31, 2026`, as the calendars of the zone show it. */
+export function formatDate(
+  instant: string,
+  { language, timeZone }: { readonly language: Language; readonly timeZone: string },
+): string {
+  const key = `${language} ${timeZone}`;
+  const format =
+    dateFormats.get(key) ?? new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone });
+  dateFormats.set(key, format);
+  return format.format(new Date(instant));
+}
+
+/** One per language and time zone of IANA, fewer than 1,000: making one costs more than using it. */
+const dateFormats = new Map<string, Intl.DateTimeFormat>();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { startOfDay } from '../../domain/time-zone.ts';
+import { formatDate, startOfDay } from '../../domain/time-zone.ts';
 
 test.each([
   ['2026-11-30', 'UTC', '2026-11-30T00:00:00.000Z'],
@@ -26,3 +26,12 @@ test.each(['', '2026-02-30', '2026-1-1', 'today', '2026-01-01T00:00:00Z'])(
     expect(startOfDay(text, 'Europe/Berlin')).toBeNull();
   },
 );
+
+test.each([
+  ['en', 'UTC', 'January 31, 2026'],
+  ['en', 'Europe/Berlin', 'February 1, 2026'],
+  ['de', 'Europe/Berlin', '1. Februar 2026'],
+  ['de', 'UTC', '31. Januar 2026'],
+] as const)('a message in %s shows the date of its shop in %s', (language, timeZone, date) => {
+  expect(formatDate('2026-01-31T23:30:00Z', { language, timeZone })).toBe(date);
+});

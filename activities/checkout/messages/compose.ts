@@ -6,6 +6,7 @@ import { cardMinor, chargeOf, sentQuantity, type Order } from '../../../domain/o
 import type { Shipment } from '../../../domain/shipment.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { toLine } from '../../../domain/text.ts';
+import { formatDate } from '../../../domain/time-zone.ts';
 import { messagesIn } from './languages.ts';
 import { renderEmail, type Email, type EmailContent } from './layout.ts';
 import { fill } from './messages.ts';
@@ -150,8 +151,7 @@ function trackingOf(order: Order, shipment: Shipment | null): EmailContent['fact
 function tableOf({ timeZone }: ShopProfile, order: Order): EmailContent['table'] {
   const { language } = order.customer;
   const { title, item, quantity, amount } = messagesIn(language).order;
-  const dates = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone });
-  const date = dates.format(new Date(order.createdAt));
+  const date = formatDate(order.createdAt, { language, timeZone });
   return {
     title: fill(title, { number: orderNumber(order.id), date }),
     head: [item, quantity, amount],
