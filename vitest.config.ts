@@ -42,7 +42,7 @@ const LONGEST = [
 ];
 
 /**
- * Those that take longest come first, so that both processes end together. A new clone has no durations of
+ * Those that take longest come first, so that all processes end together. A new clone has no durations of
  * its own; Vitest would begin with the largest files.
  */
 class LongestFirst extends BaseSequencer {
