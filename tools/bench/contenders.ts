@@ -21,7 +21,7 @@ import { startTemporalOnPostgres } from './temporal-postgres.ts';
 
 export const PEERS = join(import.meta.dirname, 'peers');
 const START_WITHIN_MS = 90_000;
-const COMMIT_WITHIN_MS = 30_000;
+const ANSWER_WITHIN_MS = 30_000;
 
 export interface Contender {
   readonly name: string;
@@ -48,13 +48,20 @@ interface Stack {
   readonly addresses: Addresses;
 }
 
-/**
- * Holdfast first. `other`: the folder of another checkout. `onPostgres`: also with PostgreSQL as the store
- * of Temporal.
- */
+/** What to measure beside Holdfast and the peers. */
+export interface Additions {
+  /** The folder of another checkout. */
+  readonly other: string | undefined;
+  /** The program of another Node. */
+  readonly node: string | undefined;
+  /** Holdfast with PostgreSQL as the store of Temporal. */
+  readonly onPostgres: boolean;
+}
+
+/** Holdfast first. */
 export async function listContenders(
   stack: Stack,
-  { other, onPostgres }: { readonly other: string | undefined; readonly onPostgres: boolean },
+  { other, node, onPostgres }: Additions,
 ): Promise<readonly Contender[]> {
   const peer = (name: string, id: string, workflowType: string | null = null): Contender => ({
     name,
@@ -63,6 +70,7 @@ export async function listContenders(
   return [
     { name: 'Holdfast', start: () => startHoldfast(stack) },
     ...(other === undefined ? [] : [await otherCheckout(stack, resolve(other))]),
+    ...(node === undefined ? [] : [await onOtherNode(stack, resolve(node))]),
     ...(onPostgres
       ? [{ name: 'Holdfast on Temporal in PostgreSQL', start: () => startOnPostgres(stack) }]
       : []),
@@ -74,17 +82,37 @@ export async function listContenders(
   ];
 }
 
-async function startHoldfast(stack: Stack, own: Record<string, string> = {}): Promise<Running> {
+interface Variant {
+  readonly program?: string;
+  readonly own?: Readonly<Record<string, string>>;
+}
+
+async function startHoldfast(
+  stack: Stack,
+  { program = process.execPath, own = {} }: Variant = {},
+): Promise<Running> {
   const env = { ...environment(), ...stack.addresses.environment, ROLE: 'all', ...own };
-  const command = nodeCommand('main.ts', ['--home', stack.home.path], env);
+  const command = { ...nodeCommand('main.ts', ['--home', stack.home.path], env), file: program };
   return runApp(stack, { command, id: 'holdfast', workflowType: CHECKOUT_WORKFLOW });
+}
+
+async function onOtherNode(stack: Stack, program: string): Promise<Contender> {
+  const version = await run(
+    { file: program, args: ['--version'] },
+    { timeoutMs: ANSWER_WITHIN_MS },
+  );
+  return {
+    name: `Holdfast on Node ${version.trim().slice(1)}`,
+    start: () => startHoldfast(stack, { program }),
+  };
 }
 
 async function startOnPostgres(stack: Stack): Promise<Running> {
   const say = (line: string): void => print('Temporal', line);
   const server = await startTemporalOnPostgres({ ...stack, say });
   const addresses = { ...stack.addresses, temporal: server.address };
-  const app = await startHoldfast({ ...stack, addresses }, { TEMPORAL_ADDRESS: server.address });
+  const own = { TEMPORAL_ADDRESS: server.address };
+  const app = await startHoldfast({ ...stack, addresses }, { own });
   return {
     ...app,
     metricsUrl: async () => server.metricsUrl,
@@ -137,7 +165,7 @@ function runApp(
 /** The other checkout's `npm start` in a folder of its own: its schema may be another. */
 async function otherCheckout({ home }: Stack, folder: string): Promise<Contender> {
   const git = ['-C', folder, 'rev-parse', '--short', 'HEAD'];
-  const commit = await run({ file: 'git', args: git }, { timeoutMs: COMMIT_WITHIN_MS });
+  const commit = await run({ file: 'git', args: git }, { timeoutMs: ANSWER_WITHIN_MS });
   const own = createHome(join(home.path, 'other'));
   return {
     name: `Holdfast at ${commit.trim()}`,
