@@ -17,6 +17,7 @@ import {
   ApplicationFailure,
   defineWorkflowOptions,
   log,
+  makeContinueAsNewFunc,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -29,6 +30,14 @@ const UNDECODED = { inputTypes: [rawValueTypeInfo] };
 /** The workflow decodes its own input, by `requireInput`. */
 export function takesUndecoded<I, O>(workflow: (input: I) => Promise<O>): void {
   defineWorkflowOptions(workflow, { staticOptions: { typeInfo: UNDECODED } });
+}
+
+/**
+ * Ends this run and begins the next with the input. It is sent as it is here, decoded: by the types of a
+ * workflow that takes it undecoded, the SDK cannot send it.
+ */
+export function continueAs<I>(input: I): Promise<never> {
+  return makeContinueAsNewFunc<(input: I) => Promise<unknown>>({ typeInfo: {} })(input);
 }
 
 /**

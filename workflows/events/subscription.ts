@@ -1,14 +1,8 @@
 /** Keeps one subscription's pump running, on any worker. */
-import {
-  isCancellation,
-  makeContinueAsNewFunc,
-  proxyActivities,
-  sleep,
-  TemporalFailure,
-} from '@temporalio/workflow';
+import { isCancellation, proxyActivities, sleep, TemporalFailure } from '@temporalio/workflow';
 import { subscriptionWorkflowId } from '../../domain/ids.ts';
 import type { EventActivities, PumpOutcome } from '../activities.ts';
-import { requireInput, takesUndecoded } from '../inputs.ts';
+import { continueAs, requireInput, takesUndecoded } from '../inputs.ts';
 import { subscriptionInput } from './inputs.ts';
 import type { SubscriptionInput } from './contract.ts';
 
@@ -34,8 +28,7 @@ export async function subscription(given: SubscriptionInput): Promise<void> {
   for (let pumps = 0; pumps < PUMPS_PER_RUN; pumps += 1) {
     if ((await pump(input)) === 'gone') return;
   }
-  // The next run gets its input as it is here: decoded.
-  await makeContinueAsNewFunc<typeof subscription>({ typeInfo: {} })(input);
+  await continueAs(input);
 }
 
 /** A pump is always replaced: its failures are a growing lag, which the audit and a metric name. */

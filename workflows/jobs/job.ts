@@ -7,7 +7,6 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
-  continueAsNew,
   isCancellation,
   proxyActivities,
   setCurrentDetails,
@@ -20,7 +19,7 @@ import { progressInWords } from '../../domain/jobs.ts';
 import { LAST_LINES } from '../checkout/card.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
-import { requireInput, takesUndecoded } from '../inputs.ts';
+import { continueAs, requireInput, takesUndecoded } from '../inputs.ts';
 import { details } from '../limits.ts';
 import type { JobActivities, JobOutcome, JobRecordActivities } from './activities.ts';
 import { JOBS_TASK_QUEUE, type JobInput, type JobResult } from './contract.ts';
@@ -29,7 +28,7 @@ import { jobInput } from './inputs.ts';
 const { runJob } = proxyActivities<JobActivities>({
   taskQueue: JOBS_TASK_QUEUE,
   startToCloseTimeout: '2 minutes',
-  // Above the longest batch.
+  // Above the longest batch, or item of a bulk action.
   heartbeatTimeout: '15 seconds',
   // About an hour of attempts, however long one waits for a slot. A slice that succeeds begins anew.
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 65 },
@@ -88,7 +87,7 @@ async function run(given: JobInput): Promise<JobResult> {
     const isCancelled = isCancellation(error) || scope.consideredCancelled;
     return CancellationScope.nonCancellable(() => endEarly(input, error, isCancelled));
   }
-  return continueAsNew<(input: JobInput) => Promise<JobResult>>(input);
+  return continueAs(input);
 }
 
 /** Records a cancel, or what used up the retry budget, and ends the workflow in the same way. */
