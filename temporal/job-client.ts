@@ -19,6 +19,11 @@ export interface JobClient {
   start(job: JobStart): Promise<StartOutcome>;
   /** Asks a running workflow to end now, also while it waits for another attempt. */
   cancel(id: JobId): Promise<{ readonly kind: 'cancelled' | 'missing' } | Unavailable | Rejected>;
+  /** Ends a run that cannot proceed. */
+  terminate(
+    id: JobId,
+    reason: string,
+  ): Promise<{ readonly kind: 'terminated' | 'missing' } | Unavailable | Rejected>;
   /** Reads the state of the job's workflow. */
   inspect(id: JobId): Promise<RunOutcome | Unavailable | Rejected>;
 }
@@ -30,6 +35,8 @@ export function createJobClient(options: { readonly client: () => Client | null 
   return {
     start: (job) => withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, job)),
     cancel: (id) => withDeadline(CALL_DEADLINE_MS, (client) => cancelOnce(client, id)),
+    terminate: (id, reason) =>
+      withDeadline(CALL_DEADLINE_MS, (client) => terminateOnce(client, id, reason)),
     inspect: (id) =>
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, jobWorkflowId(id))),
   };
@@ -43,11 +50,22 @@ async function startOnce({ workflow }: Client, { id, type }: JobStart) {
 }
 
 async function cancelOnce({ workflow }: Client, id: JobId) {
+  const cancel = workflow.getHandle(jobWorkflowId(id)).cancel();
+  return { kind: (await unlessMissing(cancel)) ? 'cancelled' : 'missing' } as const;
+}
+
+async function terminateOnce({ workflow }: Client, id: JobId, reason: string) {
+  const terminate = workflow.getHandle(jobWorkflowId(id)).terminate(reason);
+  return { kind: (await unlessMissing(terminate)) ? 'terminated' : 'missing' } as const;
+}
+
+/** False: no run of the workflow is open. */
+async function unlessMissing(call: Promise<unknown>): Promise<boolean> {
   try {
-    await workflow.getHandle(jobWorkflowId(id)).cancel();
-    return { kind: 'cancelled' } as const;
+    await call;
+    return true;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return { kind: 'missing' } as const;
+    if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
 }

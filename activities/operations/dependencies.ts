@@ -39,6 +39,11 @@ export interface JobRuns {
   inspect(id: JobId): Promise<{ readonly kind: RunState } | NotDone>;
   /** Starts the job's workflow, unless it runs. */
   start(job: JobStart): Promise<{ readonly kind: 'started' | 'already_started' } | NotDone>;
+  /** Ends a run that cannot proceed. */
+  terminate(
+    id: JobId,
+    reason: string,
+  ): Promise<{ readonly kind: 'terminated' | 'missing' } | NotDone>;
 }
 
 export type CaseName = Pick<PaymentCase, 'kind' | 'id'>;

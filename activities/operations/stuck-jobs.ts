@@ -5,25 +5,26 @@ import { requireJob } from '../../prisma/jobs/jobs.ts';
 import type { SweepDependencies } from './dependencies.ts';
 import { END_REASONS, requireDone, requireReached, startRefused } from './run-states.ts';
 
-/** `explained`: its workflow runs, or it has just begun. */
+/** `explained`: its workflow proceeds, or it has just begun. */
 export type StuckJobOutcome = 'explained' | 'restarted' | 'failed';
+
+type JobRecovery = Pick<SweepDependencies, 'db' | 'jobs'>;
 
 /**
  * A job that was not begun, or whose workflow Temporal lost, is started again; one whose workflow somebody
- * terminated has failed, and is resumed by a person. Throws an OutageError when Temporal cannot be reached.
+ * terminated, or whose task keeps failing, has failed, and is resumed by a person. Throws an OutageError when Temporal cannot be reached.
  */
-export async function recoverStuckJob(
-  deps: SweepDependencies,
-  job: JobStart,
-): Promise<StuckJobOutcome> {
+export async function recoverStuckJob(deps: JobRecovery, job: JobStart): Promise<StuckJobOutcome> {
   const { kind } = requireDone(await deps.jobs.inspect(job.id));
-  if (kind === 'running' || kind === 'failing') return 'explained';
+  if (kind === 'running') return 'explained';
+  // A run that is resumed must not find this one open.
+  if (kind === 'failing') requireDone(await deps.jobs.terminate(job.id, END_REASONS[kind]));
   const { status } = await requireJob(deps.db, job.id);
-  if (kind === 'missing' || status === 'queued') return restart(deps, job);
+  if (kind === 'missing' || (status === 'queued' && kind !== 'failing')) return restart(deps, job);
   return fail(deps, job, END_REASONS[kind]);
 }
 
-async function restart(deps: SweepDependencies, job: JobStart): Promise<StuckJobOutcome> {
+async function restart(deps: JobRecovery, job: JobStart): Promise<StuckJobOutcome> {
   const started = requireReached(await deps.jobs.start(job));
   if (started.kind === 'rejected') return fail(deps, job, startRefused(started.reason));
   if (started.kind === 'already_started') return 'explained';
@@ -33,7 +34,7 @@ async function restart(deps: SweepDependencies, job: JobStart): Promise<StuckJob
 }
 
 async function fail(
-  { db }: SweepDependencies,
+  { db }: JobRecovery,
   { id }: JobStart,
   error: string,
 ): Promise<StuckJobOutcome> {

@@ -98,7 +98,7 @@ export function retryImmediately({ reconcileShipments }: AllActivities): Partial
 /** Starts a workflow again, whose failed tasks are retried after one second, not ten. */
 export async function startWithShortTasks(
   { temporal }: RunningShop,
-  workflowType: typeof CHECKOUT_WORKFLOW | typeof REFUND_WORKFLOW,
+  workflowType: typeof CHECKOUT_WORKFLOW | typeof REFUND_WORKFLOW | 'report',
   options: WorkflowStartOptions,
 ): Promise<void> {
   await temporal.client.workflow.start(workflowType, {
@@ -109,8 +109,12 @@ export async function startWithShortTasks(
   });
 }
 
-/** Replaces the code of checkouts and refunds, as a deployment does. */
-export async function deploy(shop: RunningShop, code: 'ours' | 'broken'): Promise<void> {
-  await shop.stopWorker('checkouts');
-  await shop.startWorker('checkouts', code === 'broken' ? BROKEN_WORKFLOWS : undefined);
+/** Replaces the workflows of a queue, as a deployment does. */
+export async function deploy(
+  shop: RunningShop,
+  code: 'ours' | 'broken',
+  queue: 'checkouts' | 'events' = 'checkouts',
+): Promise<void> {
+  await shop.stopWorker(queue);
+  await shop.startWorker(queue, code === 'broken' ? BROKEN_WORKFLOWS : undefined);
 }

@@ -203,6 +203,9 @@ function createJobRecorder(temporal: RecordedCheckouts): RecordedJobs {
       recorder.cancelled.push(id);
       return { kind: 'cancelled' };
     },
+    async terminate() {
+      return { kind: temporal.reachable ? 'terminated' : 'unavailable' };
+    },
     async inspect() {
       return { kind: temporal.reachable ? 'running' : 'unavailable' };
     },
