@@ -79,6 +79,8 @@ export interface CancellingRecord {
   readonly shipmentRequested: boolean;
   /** The first reason to cancel the order; a later one does not replace it. */
   readonly reason: CancelReason;
+  /** True when an earlier run has given back money or units. Earlier versions do not say it. */
+  readonly compensated?: boolean;
 }
 
 export interface Activities {

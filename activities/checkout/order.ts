@@ -28,6 +28,7 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
         shipped,
         shipmentRequested: shipment?.status === 'requested',
         reason: records?.cancelReason ?? reason,
+        compensated: records?.compensated ?? false,
       };
     },
     async recordCancelled({ orderId, reason }) {

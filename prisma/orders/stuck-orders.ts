@@ -11,7 +11,7 @@ import {
   type CheckoutStep,
 } from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CancelReason, OrderStatus } from '../../domain/order.ts';
+import type { CancelReason, EventType, OrderStatus } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
@@ -65,10 +65,18 @@ export interface CheckoutProgress {
   readonly cancelReason: CancelReason | null;
   /** A person shipped the goods without the warehouse. */
   readonly shippedManually: boolean;
+  /** Money or units were given back. */
+  readonly compensated: boolean;
   readonly status: OrderStatus;
   /** The steps that a person was ever asked about. */
   readonly asked: readonly string[];
 }
+
+const GIVEN_BACK: readonly EventType[] = [
+  'order.payment_voided',
+  'order.payment_refunded',
+  'order.stock_released',
+];
 
 /** What a new run of the order's workflow continues from; null when no such order exists. */
 export async function findCheckoutProgress(
@@ -84,19 +92,24 @@ export async function findCheckoutProgress(
       ARRAY(SELECT e.data ->> 'step' FROM events e WHERE e.order_id = o.id
         AND e.type = 'order.attention_resolved' AND e.data ->> 'decision' = 'skip') AS skipped,
       ARRAY(SELECT jsonb_array_elements_text(e.data -> 'steps') FROM events e
-        WHERE e.order_id = o.id AND e.type = 'order.needs_attention') AS asked, o.status
+        WHERE e.order_id = o.id AND e.type = 'order.needs_attention') AS asked,
+      EXISTS (SELECT FROM events e WHERE e.order_id = o.id
+        AND e.type = ANY(${[...GIVEN_BACK]}::text[])) AS compensated, o.status
     FROM orders o WHERE o.id = ${orderId}`;
   const [row] = rows;
   if (row === undefined) return null;
-  const { entered, skipped, asked, status, cancelReason, ...start } = row;
+  const { entered, skipped, asked, compensated, status, cancelReason, ...start } = row;
   const isDone = ({ name, stage }: CheckoutStep): boolean =>
     entered.includes(`order.${stage.after}`) || skipped.includes(name);
   const from = entered.includes('order.cancelling') ? 'cancelling' : lastStage(isDone);
   const shippedManually = skipped.includes('shipOrder');
-  return { start, from, cancelReason, shippedManually, status, asked };
+  return { start, from, cancelReason, shippedManually, compensated, status, asked };
 }
 
-interface Recorded extends Pick<CheckoutProgress, 'cancelReason' | 'status' | 'asked'> {
+interface Recorded extends Pick<
+  CheckoutProgress,
+  'cancelReason' | 'status' | 'asked' | 'compensated'
+> {
   /** The types of the events that an order has at most once, its statuses among them. */
   readonly entered: readonly string[];
   /** The steps that an operator skipped. */

@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { resolveStep } from '../../services/resolve-step.ts';
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
+import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
@@ -28,6 +29,7 @@ import {
 } from './operations.ts';
 
 const shop = useRunningShop(WITH_MAINTENANCE);
+afterEach(() => vi.restoreAllMocks());
 
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
@@ -74,6 +76,26 @@ describe('an order whose workflow is gone', () => {
     expect(await decide(orderId, { step: 'checkout', decision: 'cancel' })).toBe('started');
     await untilStatus(shop, orderId, 'cancelled');
     await expectCleanSlate(shop, orderId);
+  });
+
+  test('a cancelled order whose payment is back asks again when its parcel has left, and is never shipped', async () => {
+    const orderId = await lostWhileCancelling();
+    expect(await decide(orderId, { step: 'cancelShipment', decision: 'retry' })).toBe('started');
+    const lastFailure = 'the parcel left before the shipment could be cancelled';
+    await eventually(async () => {
+      const attention = await findAttention(shop.db, orderId);
+      expect(attention?.steps).toMatchObject([{ step: 'cancelShipment', lastFailure }]);
+    });
+    expect(await decide(orderId, { step: 'cancelShipment', decision: 'skip' })).toBe('started');
+    await untilStatus(shop, orderId, 'cancelled');
+  });
+
+  test('a skipped cancellation of a shipment is not asked for again by a new run', async () => {
+    const orderId = await lostWhileCancelling();
+    const cancelShipment = vi.spyOn(shop.gateways.warehouse, 'cancelShipment');
+    expect(await decide(orderId, { step: 'cancelShipment', decision: 'skip' })).toBe('started');
+    await untilStatus(shop, orderId, 'cancelled');
+    expect(cancelShipment).not.toHaveBeenCalled();
   });
 
   test('an order left without a decision is cancelled by a sweep shortly before its authorization expires', async () => {
@@ -244,6 +266,21 @@ async function terminatedWhile(
   if (status === 'paid') await untilNotified(orderId);
   await shop.checkoutOf(orderId).terminate('terminated by a test');
   await age(shop, orderId);
+  return orderId;
+}
+
+/** Its parcel has left, its payment is back, and its workflow is gone while a person is asked. */
+async function lostWhileCancelling(): Promise<OrderId> {
+  const rejection = new ProviderRejection('warehouse', 'test');
+  vi.spyOn(shop.gateways.warehouse, 'cancelShipment').mockRejectedValue(rejection);
+  shop.sandbox.faults.set(SHIP, { mode: 'answer_lost' });
+  const { orderId } = await shop.order();
+  await eventually(() => expect(effectsOf(shop, orderId)['ship']).toBe(1));
+  await shop.checkoutOf(orderId).cancel();
+  await untilStatus(shop, orderId, 'needs_attention');
+  await shop.checkoutOf(orderId).terminate('terminated by a test');
+  shop.sandbox.faults.clear();
+  vi.restoreAllMocks();
   return orderId;
 }
 

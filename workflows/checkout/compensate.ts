@@ -36,8 +36,8 @@ export async function compensateOrder(
   run: CheckoutRun,
   wanted: CancelReason,
 ): Promise<CompensationOutcome> {
-  const { orderId, saga, progress } = run;
-  const { reason, shipmentRequested, shipped } = await steps.recordCancelling({
+  const { orderId, saga, progress, settled } = run;
+  const { reason, shipmentRequested, shipped, compensated } = await steps.recordCancelling({
     orderId,
     reason: wanted,
     request: run.cancelRequest,
@@ -48,11 +48,12 @@ export async function compensateOrder(
     return 'too_late';
   }
   run.cancelReason = reason;
-  if (shipmentRequested && !saga.pending().includes('cancelShipment')) {
+  const isPending = saga.pending().includes('cancelShipment');
+  if (shipmentRequested && !isPending && settled.get('cancelShipment') !== 'skipped') {
     registerCompensation(run, 'cancelShipment');
   }
   progress.enter('cancelling', 'publish');
-  const outcome = await saga.compensate();
+  const outcome = await saga.compensate(compensated === true ? shippedMeanwhile : null);
   if (outcome.kind === 'too_late') return 'too_late';
   const failed = new Map<string, FailedCompensation>(
     outcome.failed.map((each) => [each.compensation.name, each]),

@@ -30,8 +30,11 @@ export interface Saga {
   remove(name: string): void;
   /** The registered compensations, in the order they would run. */
   pending(): readonly CompensationName[];
-  /** Runs every compensation, newest first, and returns those that failed. */
-  compensate(): Promise<SagaOutcome>;
+  /**
+   * Runs every compensation, newest first, and returns those that failed. Where something was compensated
+   * before, the order cannot go forward any more: one that is too late has failed with `whenTooLate`.
+   */
+  compensate(whenTooLate: (() => Error) | null): Promise<SagaOutcome>;
 }
 
 export function createSaga(): Saga {
@@ -47,11 +50,13 @@ export function createSaga(): Saga {
       stack.push(compensation);
     },
     pending: () => stack.toReversed().map(({ name }) => name),
-    async compensate() {
+    async compensate(whenTooLate) {
       const failed: FailedCompensation[] = [];
       for (const compensation of stack.toReversed()) {
         try {
-          if ((await compensation.run()) === 'too_late') return { kind: 'too_late' };
+          if ((await compensation.run()) !== 'too_late') continue;
+          if (whenTooLate === null) return { kind: 'too_late' };
+          failed.push({ compensation, error: whenTooLate() });
         } catch (error) {
           failed.push({ compensation, error });
         }
