@@ -72,7 +72,7 @@ export async function transitionOrder(
   tx: Transaction,
   change: Transition,
 ): Promise<TransitionOutcome> {
-  return (await tryTransition(tx, change)) ?? explainRefusal(tx, change);
+  return (await tryTransition(tx, change, UNDER_LOCK)) ?? explainRefusal(tx, change);
 }
 
 /**
@@ -84,27 +84,36 @@ export async function transitionAlone(
   change: Transition,
   alongside: Prisma.Sql = Prisma.empty,
 ): Promise<TransitionOutcome> {
-  const changed = await tryTransition(db, change, alongside);
+  const changed = await tryTransition(db, change, { alongside });
   if (changed) return changed;
-  return orderTransaction(
-    db,
-    change.orderId,
-    async (tx) => (await tryTransition(tx, change, alongside)) ?? explainRefusal(tx, change),
-  );
+  return orderTransaction(db, change.orderId, async (tx) => {
+    const how = { ...UNDER_LOCK, alongside };
+    return (await tryTransition(tx, change, how)) ?? explainRefusal(tx, change);
+  });
 }
 
+const UNDER_LOCK = { isLocked: true };
+
 type Changed = Extract<TransitionOutcome, { kind: 'changed' }>;
+
+interface Statement {
+  /** Further writes, as CTEs that read `moved`. */
+  readonly alongside?: Prisma.Sql;
+  readonly isLocked?: boolean;
+}
 
 /**
  * The change, its event and what is written alongside, in one statement. Null when nothing was moved:
  * the change is refused, or another transaction has the order's lock or changed the order meanwhile. The
  * statement sees the database as it was when the statement began. So it takes the lock without waiting,
  * and `xmin`, which each change of a row replaces, tells whether that order is still the current one.
+ * `isLocked`: the transaction has had the lock since before the statement. Then only columns that no change
+ * depends on can be written meanwhile, e.g. `checked_at`, and `xmin` is not asked.
  */
 export async function tryTransition(
   tx: Transaction,
   change: Transition,
-  alongside: Prisma.Sql = Prisma.empty,
+  { alongside = Prisma.empty, isLocked = false }: Statement = {},
 ): Promise<Changed | null> {
   const to = change.to ?? null;
   const rows = await tx.$queryRaw<{ version: number; at: Date; placedAt: Date | null }[]>`
@@ -125,7 +134,8 @@ export async function tryTransition(
           THEN COALESCE(${change.attentionStep ?? null}, orders.attention_step)
           ELSE ${change.attentionStep ?? null} END
       FROM locked, before
-      WHERE is_locked AND orders.id = ${change.orderId} AND orders.xmin = before.xmin
+      WHERE is_locked AND orders.id = ${change.orderId}
+        AND (${isLocked} OR orders.xmin = before.xmin)
         AND (${to}::text IS NULL OR orders.status = ANY(${to === null ? [] : sourcesOf(to)}))
         AND NOT EXISTS (
           SELECT 1 FROM events WHERE order_id = ${change.orderId} AND dedup_key = ${dedupKeyOf(change)})

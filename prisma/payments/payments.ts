@@ -61,7 +61,7 @@ export async function recordCaptured(
     causationId: providerKey(orderId, 'capture'),
   };
   return (
-    (await tryTransition(db, paid, captureWrites(payment, amountMinor))) ??
+    (await tryTransition(db, paid, { alongside: captureWrites(payment, amountMinor) })) ??
     orderTransaction(db, orderId, async (tx) => {
       await recordCapture(tx, payment, amountMinor);
       return transitionOrder(tx, paid);

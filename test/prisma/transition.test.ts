@@ -177,6 +177,18 @@ describe('concurrent changes', () => {
     expect(await recordShipmentRequested(shop.db, id)).toMatchObject({ isCancelled: true });
   });
 
+  test('a change under the lock is made although a sweep marks the order meanwhile', async () => {
+    const { id } = await shop.place();
+    const reserve = { orderId: id, type: 'order.reserved', to: 'reserved' } as const;
+    const change = await shop.db.$transaction(async (tx) => {
+      await tx.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ${id}`;
+      const begun = orderTransaction(shop.db, id, (own) => transitionOrder(own, reserve));
+      await untilOneWaits(shop.db);
+      return { begun };
+    });
+    expect(await change.begun).toMatchObject({ kind: 'changed' });
+  });
+
   test('an order that is reserved and cancelled concurrently ends in cancelling', async () => {
     const { id } = await shop.place();
     const ways = [
