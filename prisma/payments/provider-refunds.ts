@@ -77,9 +77,6 @@ async function recordExternal(
   const payment = await db.payment.findFirst({ where: { providerReference: paymentReference } });
   const returnsNothing = FAILED.some((status) => status === theirs.status);
   if (payment?.currency !== theirs.currency || returnsNothing) return { kind: 'unknown_payment' };
-  // What a capture of less has released, which Stripe has as a refund, too.
-  if (amountMinor === payment.amountMinor - payment.capturedMinor)
-    return { kind: 'unknown_payment' };
   const orderId = uncheckedColumn<OrderId>(payment.orderId);
   const key = externalRefundKey(reference);
   return orderTransaction(db, orderId, async (tx) => {

@@ -231,6 +231,15 @@ describe('refunds made in the dashboard', () => {
     expect(await refundsOf()).toEqual([['provider', 'succeeded', 400]]);
   });
 
+  test('a refund made in the dashboard is recorded also when it equals what the capture has released', async () => {
+    const { amountMinor } = await paymentOf();
+    const captured = { capturedMinor: amountMinor - 700 };
+    await shop.db.payment.update({ where: { orderId }, data: captured });
+    const reference = await refundInDashboard(shop, await paymentReference(), { amount: 700 });
+    expect(await told('refund.created', reference)).toBe('handled');
+    expect(await refundsOf()).toEqual([['provider', 'succeeded', 700]]);
+  });
+
   test('a webhook about a refund that the provider does not have is closed', async () => {
     expect(await told('refund.created', 're_unknown')).toBe('unknown_payment');
     expect(await refundsOf()).toEqual([]);
