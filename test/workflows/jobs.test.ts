@@ -31,7 +31,13 @@ describe('a job', () => {
     expect(await (await handle.describe()).staticSummary()).toBe('report: refunds');
     const [mail, another] = shop.sandbox.inbox.mails(email);
     expect(another).toBeUndefined();
+    const [link] = mail?.text.match(/\/downloads\/\S+output\.csv\?token=\S+/) ?? [];
     expect(mail?.text).toContain(`https://shop.test/downloads/${id}/output.csv?token=`);
+    // More than are sent at once: a preview of a mail asks without reading.
+    for (let asked = 0; asked < 20; asked += 1) {
+      expect((await shop.request('HEAD', link ?? '')).status).toBe(200);
+    }
+    expect((await shop.request('GET', link ?? '')).status).toBe(200);
     expect(JSON.stringify(await handle.fetchHistory())).not.toContain(email);
   });
 
