@@ -108,7 +108,8 @@ export async function importStock(
   const skus = counts.map(({ sku }) => sku);
   const lock = how.dryRun ? Prisma.empty : Prisma.sql`FOR UPDATE`;
   const rows = await tx.$queryRaw<{ sku: string; onHand: number; held: number }[]>`
-    SELECT sku, on_hand AS "onHand", held FROM stock WHERE sku = ANY(${skus}) ORDER BY sku ${lock}`;
+    SELECT sku, on_hand AS "onHand", held FROM stock WHERE sku = ANY(${skus})
+    ORDER BY sku COLLATE "C" ${lock}`;
   const stock = new Map(rows.map((row) => [row.sku, row]));
   const refusals = counts.flatMap(({ sku, onHand }): readonly StockRefusal[] => {
     const row = stock.get(sku);

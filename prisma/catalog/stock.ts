@@ -1,6 +1,7 @@
 /**
  * Stock: units on hand, units held, and every movement. The rows of a cart are locked in the order of
- * the SKUs, so that two carts cannot deadlock. Raw SQL compares two columns of a row, or changes and
+ * the SKUs, so that two carts cannot deadlock: by their bytes, as JavaScript compares them, and not by the
+ * collation of the database. Raw SQL compares two columns of a row, or changes and
  * returns rows in one statement by the database's clock.
  */
 import type { OrderId, RefundId } from '../../domain/ids.ts';
@@ -34,7 +35,7 @@ function stockLocked(of: 'lines' | 'units'): Prisma.Sql {
   const units = Prisma.raw(of);
   return Prisma.sql`
     SELECT stock.sku, quantity FROM stock JOIN ${units} USING (sku)
-    ORDER BY stock.sku FOR UPDATE OF stock`;
+    ORDER BY stock.sku COLLATE "C" FOR UPDATE OF stock`;
 }
 
 /** Releases the units the order still holds. A second call changes nothing. */
