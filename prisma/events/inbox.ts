@@ -75,19 +75,24 @@ export async function markTried(
     UPDATE inbox SET tried_at = now() WHERE source = ${source} AND id = ANY (${[...ids]}::text[])`;
 }
 
-/**
- * Closes messages that could not be handled within `afterMs`, as dead letters. Returns them.
- */
+/** What a transaction has time for; the next pass takes the next ones. */
+const MAX_DEAD_LETTERED = 100;
+
+/** Closes messages that could not be handled within `afterMs`, as dead letters, the oldest first. Returns them. */
 export async function deadLetterMessages(
   db: Database,
   { source, afterMs, error }: { source: InboxSource; afterMs: number; error: string },
 ): Promise<readonly InboxMessage[]> {
   return db.$transaction(async (tx) => {
     const given = await tx.$queryRaw<(InboxMessage & { receivedAt: Date })[]>`
+      WITH old AS MATERIALIZED (
+        SELECT id FROM inbox WHERE processed_at IS NULL AND source = ${source}
+          AND received_at < now() - ${afterMs} * interval '1 ms'
+        ORDER BY received_at LIMIT ${MAX_DEAD_LETTERED} FOR UPDATE SKIP LOCKED)
       UPDATE inbox SET processed_at = now(), outcome = 'dead_lettered'
-      WHERE processed_at IS NULL AND source = ${source}
-        AND received_at < now() - ${afterMs} * interval '1 ms'
-      RETURNING source, id, type, order_id AS "orderId", payload, received_at AS "receivedAt"`;
+      FROM old WHERE inbox.source = ${source} AND inbox.id = old.id
+      RETURNING source, inbox.id, type, order_id AS "orderId", payload,
+        received_at AS "receivedAt"`;
     for (const { id, type, orderId, payload, receivedAt } of given) {
       await recordDeadLetter(tx, {
         source: 'webhook',
