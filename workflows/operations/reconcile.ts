@@ -1,5 +1,10 @@
 /** One reconciliation: compares the window slice by slice, rechecks open discrepancies, reports. */
-import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+} from '@temporalio/workflow';
 import type { ReconcileActivities, ReconcileSlice } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
@@ -43,7 +48,11 @@ export async function reconcile(given: ReconcileInput): Promise<ReconcileResult>
     }
     add(checked, await read.recheckDiscrepancies({ id }));
   } catch (error) {
-    if (isCancellation(error)) throw error;
+    if (isCancellation(error)) {
+      // A run that stays open would keep others from starting.
+      await CancellationScope.nonCancellable(() => end(id, 'failed', checked));
+      throw error;
+    }
     setCurrentDetails(details(`Failed: ${failureSummary(error)}`));
     return end(id, 'failed', checked);
   }
