@@ -34,6 +34,7 @@ export function bulkOf(action: BulkAction): JobType {
       const loop = itemLoop<string>('bulk', (id) => id, ids.length);
       const failed = await eachItem(ids, loop, async (id) => {
         await pace();
+        Context.current().heartbeat();
         const outcome = await bulkItems[action](id, by);
         if (outcome.kind === 'undecided' && mayRepeat()) throw new OutageError(outcome.reason);
         if (outcome.kind !== 'done') errors.push({ id, message: outcome.reason });
