@@ -15,6 +15,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import type { Resolution, Resume } from '../domain/attention.ts';
+import { isCancelRefusal, type CancelRefusal } from '../domain/cancel-refusal.ts';
 import { checkoutWorkflowId, type OrderId } from '../domain/ids.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
 import {
@@ -47,8 +48,8 @@ export type StartOutcome = { readonly kind: 'started' | 'already_started' } | No
 
 export type CancelOutcome =
   | { readonly kind: 'accepted'; readonly pendingCompensations: readonly string[] }
-  /** Refused for good. `reason` names the order's stage. */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** Refused for good. */
+  | { readonly kind: 'refused'; readonly reason: CancelRefusal }
   /** Not decided yet. Repeat with the same update id to read the result. */
   | { readonly kind: 'undecided' }
   | NotDone;
@@ -180,7 +181,7 @@ async function resolve(
     // A worker that accepts it after the timeout still resolves the dead letter.
     const timedOut = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
     if (timedOut || isUpdateDropped(error)) return { kind: 'unavailable' };
-    if (refusalReason(error) === null) throw error;
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     return { kind: 'not_waiting' };
   }
 }
@@ -194,11 +195,12 @@ interface Cancel {
 async function cancel(client: Client, input: Cancel): Promise<CancelOutcome> {
   try {
     const result = await orNotFound(retryDroppedUpdate(() => updateWithStart(client, input)));
-    if (result === 'not_found') return { kind: 'refused', reason: 'the order is finished' };
+    if (result === 'not_found') return { kind: 'refused', reason: 'checkout_ended' };
     return { kind: 'accepted', pendingCompensations: result.pendingCompensations };
   } catch (error) {
-    const reason = refusalReason(error);
-    if (reason !== null) return { kind: 'refused', reason };
+    if (error instanceof WorkflowUpdateFailedError) {
+      return { kind: 'refused', reason: refusalOf(error) };
+    }
     // The workflow may have accepted it. The same update id returns the result later.
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'undecided' };
     if (isUpdateDropped(error)) return { kind: 'undecided' };
@@ -236,8 +238,8 @@ async function orNotFound<T>(call: Promise<T>): Promise<T | 'not_found'> {
 }
 
 /** The workflow's reason for refusing an update; null for any other error. */
-function refusalReason(error: unknown): string | null {
-  if (!(error instanceof WorkflowUpdateFailedError)) return null;
-  const { cause } = error;
-  return cause instanceof ApplicationFailure ? (cause.message ?? 'refused') : 'refused';
+/** Temporal itself refuses an update whose workflow ends before its handler does. */
+function refusalOf({ cause }: WorkflowUpdateFailedError): CancelRefusal {
+  const refusal = cause instanceof ApplicationFailure ? cause.details?.[0] : undefined;
+  return isCancelRefusal(refusal) ? refusal : 'checkout_ended';
 }

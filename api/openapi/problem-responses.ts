@@ -1,4 +1,5 @@
 /** The problems of an operation as OpenAPI responses: one per status, with a schema per code. */
+import { CANCEL_REFUSALS } from '../../domain/cancel-refusal.ts';
 import { PROBLEMS, type ProblemCode } from '../http/problems.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -9,6 +10,7 @@ const COUNT = { type: 'integer' };
 /** The members of a problem beyond those of every problem. */
 const MEMBERS: Readonly<Partial<Record<ProblemCode, Readonly<Record<string, Schema>>>>> = {
   payment_declined: { decline_code: TEXT },
+  payment_refused: { provider_code: TEXT },
   out_of_stock: {
     retryable: { type: 'boolean' },
     lines: {
@@ -28,7 +30,7 @@ const MEMBERS: Readonly<Partial<Record<ProblemCode, Readonly<Record<string, Sche
   price_changed: { total_minor: COUNT, expected_total_minor: COUNT },
   credit_insufficient: { available_minor: COUNT, requested_minor: COUNT, currency: TEXT },
   order_expired: { order_id: TEXT },
-  not_cancellable: { reason: TEXT },
+  not_cancellable: { reason: { type: 'string', enum: Object.keys(CANCEL_REFUSALS) } },
   not_refundable: { reason: TEXT },
   refund_exceeds_captured: { refundable_minor: COUNT, currency: TEXT },
   stock_not_available: { stock: { $ref: '#/components/schemas/Stock' } },

@@ -3,6 +3,7 @@
  * database answers only when the result is certain. The same Idempotency-Key is the same update, so a
  * lost response can be requested again (G10).
  */
+import { CANCEL_REFUSALS, type CancelRefusal } from '../../domain/cancel-refusal.ts';
 import { compensationsAt, lastStage } from '../../domain/checkout-steps.ts';
 import { cancelUpdateId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
@@ -65,7 +66,8 @@ async function askWorkflow(
     case 'refused':
       // If the task that accepted this update was lost, the workflow refuses the repeat.
       return (
-        (await acceptedBefore(deps, current, claim)) ?? refused(notCancellable(outcome.reason))
+        (await acceptedBefore(deps, current, claim)) ??
+        refused(notCancellable(reasonOf(outcome.reason, current)))
       );
     case 'undecided':
       return refused({
@@ -148,15 +150,21 @@ async function accept(
   return response;
 }
 
+/** Without a workflow, an order that waits for a person is continued or cancelled by their decision alone. */
+function reasonOf(refusal: CancelRefusal, { status }: Order): CancelRefusal {
+  const waits = refusal === 'checkout_ended' && status === 'needs_attention';
+  return waits ? 'needs_attention' : refusal;
+}
+
 /** The same key is the same update, so a repeat gets the same result. */
 function updateIdOf(claim: KeyClaim): string {
   return cancelUpdateId(claim.apiKeyId, requestDigest(claim));
 }
 
-function notCancellable(reason: string): Problem {
+function notCancellable(reason: CancelRefusal): Problem {
   return {
     code: 'not_cancellable',
-    detail: `The order was not cancelled: ${reason}.`,
+    detail: `The order was not cancelled: ${CANCEL_REFUSALS[reason]}.`,
     members: { reason },
   };
 }

@@ -1,5 +1,6 @@
 /** What the API answered, as a shop says it to a shopper. */
 import { z } from 'zod';
+import { CANCEL_REFUSALS, isCancelRefusal } from '../../domain/cancel-refusal.ts';
 import type { Answer } from './connection.ts';
 
 export interface Told {
@@ -64,10 +65,6 @@ const WORDS: Readonly<Record<string, readonly [title: string, text: string]>> = 
   idempotency_key_reused: [
     'This form was already used',
     'Another order was sent from the same page. Please begin again from the basket.',
-  ],
-  not_cancellable: [
-    'The order can no longer be cancelled',
-    'It has gone too far; what you bought is on its way.',
   ],
   cancel_undecided: [
     'The cancellation is not decided yet',
@@ -135,9 +132,10 @@ function acceptedInWords(status: number, replayed: boolean): Told {
     : { ...told, title: 'Thank you! Your order is placed', text: HELD, code: '201 order placed' };
 }
 
-/** Why an order was not cancelled, in words. */
+/** Why an order was not cancelled, in words: of a problem's code, or of the reason why it is not cancellable. */
 export function cancelInWords(code: string): string {
-  const [title, text] = WORDS[code] ?? (code.startsWith('already_') ? already(code) : BROKEN);
+  if (isCancelRefusal(code)) return `The order was not cancelled: ${CANCEL_REFUSALS[code]}.`;
+  const [title, text] = entryOf(WORDS, code) ?? BROKEN;
   return `${title}. ${text}`;
 }
 
@@ -147,7 +145,8 @@ function wordsOf(
   nameOf: (sku: string) => string,
 ): readonly [string, string] {
   if (problem?.code === 'payment_declined') {
-    const why = DECLINES[problem.decline_code ?? ''] ?? 'Your bank does not accept this payment.';
+    const why =
+      entryOf(DECLINES, problem.decline_code) ?? 'Your bank does not accept this payment.';
     return ['Your card was declined', `${why} Nothing was charged. Please choose another card.`];
   }
   if (problem?.code === 'out_of_stock') return ['Not enough left', leftInWords(problem, nameOf)];
@@ -155,7 +154,7 @@ function wordsOf(
     const why = problem.errors.map(({ detail }) => detail);
     return ['Please check your details', ['Nothing was ordered.', ...why].join(' ')];
   }
-  return WORDS[problem?.code ?? ''] ?? (status === 503 ? BUSY : BROKEN);
+  return entryOf(WORDS, problem?.code) ?? (status === 503 ? BUSY : BROKEN);
 }
 
 function leftInWords({ lines = [] }: ApiProblem, nameOf: (sku: string) => string): string {
@@ -165,8 +164,9 @@ function leftInWords({ lines = [] }: ApiProblem, nameOf: (sku: string) => string
   return [...left, 'Nothing was ordered, and nothing was charged.'].join(' ');
 }
 
-function already(code: string): readonly [string, string] {
-  return ['The order was not cancelled', `It is ${code.replace('already_', 'already ')}.`];
+/** Codes come from addresses, too: none of them is a member of every object. */
+function entryOf<T>(words: Readonly<Record<string, T>>, code = ''): T | undefined {
+  return Object.hasOwn(words, code) ? words[code] : undefined;
 }
 
 function seconds(count: number): string {

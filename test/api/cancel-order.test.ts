@@ -1,9 +1,10 @@
 import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { storedKey } from '../../api/http/idempotency-key.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import { readable } from '../../tools/audit/readable.ts';
-import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import { checkoutWorkflowId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
@@ -214,9 +215,17 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
     };
     expect((await checkouts.start(start)).kind).toBe('already_started');
     const outcome = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
-    expect(outcome.kind).toBe('refused');
+    expect(outcome).toEqual({ kind: 'refused', reason: 'checkout_ended' });
     const resolution = { step: 'x', decision: 'retry', note: 'x', actor: 'x' } as const;
     expect((await checkouts.resolve(id, resolution)).kind).toBe('not_running');
+  });
+
+  test('a cancel of an order that waits for a person without a workflow is refused with that reason', async () => {
+    const id = await placed();
+    await shop.temporal.client.workflow.getHandle(checkoutWorkflowId(id)).terminate();
+    await recordNeedsAttention(shop.db, id, { steps: ['checkout'], failure: 'terminated' });
+    const problem = await problemOf(await cancel(id, 'nobody-there'));
+    expect(problem).toMatchObject({ code: 'not_cancellable', reason: 'needs_attention' });
   });
 
   test('a cancel is refused as not_placed_yet before the payment and as already_declined after a decline', async () => {

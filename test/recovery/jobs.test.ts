@@ -106,7 +106,7 @@ test('a bulk cancel of 100 orders cancels each one, and names the order that has
   const { id } = await acceptedJob(await shop.request('POST', '/v1/bulk', options));
   const job = await ended(id);
   expect(await errorLines(shop, job)).toEqual([
-    `${shipped},The order was not cancelled: already_shipped.`,
+    `${shipped},The order was not cancelled: it has been shipped.`,
   ]);
   expect(job.progress).toMatchObject({ total: ORDERS + 1, done: ORDERS + 1, failed: 1 });
   await eventually(async () => expect(await count('cancelled', ...ids)).toBe(ORDERS), ENDS_WITHIN);

@@ -142,7 +142,7 @@ describe('an order', () => {
     const page = await buy(visitor, 'mug-white');
     await shipped(visitor, page);
     const answer = await visitor.post(`${page.path}/cancel`, { key: crypto.randomUUID() });
-    expect(wordsOf(answer.text)).toContain('The order was not cancelled. It is already shipped.');
+    expect(wordsOf(answer.text)).toContain('The order was not cancelled: it has been shipped.');
   });
 
   test('the same again puts the products of an order back into the basket', async () => {

@@ -2,13 +2,14 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PROBLEMS } from '../../api/http/problems.ts';
+import { CANCEL_REFUSALS } from '../../domain/cancel-refusal.ts';
 import {
   EVENT_TYPES,
   ORDER_STATUSES,
   isSettledStatus,
   CANCEL_REASONS,
 } from '../../domain/order.ts';
-import { answerInWords } from '../../local/shop/answer-words.ts';
+import { answerInWords, cancelInWords } from '../../local/shop/answer-words.ts';
 import {
   eventInWords,
   hasEnded,
@@ -50,6 +51,15 @@ test('every problem is told without its code in the sentence, and says that noth
     expect(`${told.title} ${told.text}`, code).not.toContain(code);
     expect(told.text.length, code).toBeGreaterThanOrEqual(20);
     expect(told.code).toBe(`${status} ${code}`);
+  }
+});
+
+test('a refused cancel is told with its reason, and an address with another word breaks nothing', () => {
+  for (const [reason, words] of Object.entries(CANCEL_REFUSALS)) {
+    expect(cancelInWords(reason)).toBe(`The order was not cancelled: ${words}.`);
+  }
+  for (const word of ['constructor', 'hasOwnProperty', 'nothing_known']) {
+    expect(cancelInWords(word)).toMatch(/^Something went wrong/);
   }
 });
 

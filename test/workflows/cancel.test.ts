@@ -161,7 +161,7 @@ describe('a cancel', () => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
     const handle = await startUnder(RESERVE, 'down');
     await accepted(handle);
-    expect(await refusalOf(handle)).toMatchObject({ type: 'not_cancellable' });
+    expect(await refusalOf(handle)).toMatchObject({ details: ['already_cancelling'] });
     shop.sandbox.faults.clear();
     await handle.result();
     await expectCleanSlate(shop, orderIdOf(handle));
@@ -256,6 +256,7 @@ async function endAfterRefusal(handle: CheckoutHandle) {
   expect(await refusalOf(handle)).toMatchObject({
     type: 'not_cancellable',
     message: 'the parcel has left the warehouse',
+    details: ['parcel_left'],
   });
   shop.sandbox.faults.clear();
   await answerShipment(handle);

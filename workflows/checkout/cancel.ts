@@ -11,6 +11,7 @@ import {
   isCancellation,
   TemporalFailure,
 } from '@temporalio/workflow';
+import { CANCEL_REFUSALS, type CancelRefusal } from '../../domain/cancel-refusal.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import { cancellingKey } from '../../domain/ids.ts';
 import { invalidInput, onUpdate } from '../inputs.ts';
@@ -63,16 +64,18 @@ async function cancelShipmentOrRefuse(run: CheckoutRun): Promise<void> {
     if (outcome.kind === 'cancelled') return;
   } catch (error) {
     if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-    throw notCancellable('the warehouse does not say whether the parcel has left');
+    throw notCancellable('warehouse_undecided');
   }
-  throw notCancellable('the parcel has left the warehouse');
+  throw notCancellable('parcel_left');
 }
 
 function refuseUnlessForward(run: CheckoutRun): void {
-  if (run.phase === 'shipped') throw notCancellable('the order has been shipped');
-  if (run.phase === 'compensating') throw notCancellable('the order is already being cancelled');
+  if (run.phase === 'shipped') throw notCancellable('already_shipped');
+  if (run.phase === 'compensating') throw notCancellable('already_cancelling');
 }
 
-function notCancellable(reason: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(reason, 'not_cancellable' satisfies FailureType);
+/** The words are for those who read the history, the detail for the API. */
+function notCancellable(refusal: CancelRefusal): ApplicationFailure {
+  const type: FailureType = 'not_cancellable';
+  return ApplicationFailure.nonRetryable(CANCEL_REFUSALS[refusal], type, refusal);
 }
