@@ -62,8 +62,13 @@ const OPERATIONS_PATHS = [
   '/docs/:file',
   '/docs/assets/*',
 ];
-/** Every problem links to it. */
-const PUBLIC_PATH = '/docs/errors';
+/** Every problem links to the first, which needs the others. */
+const PUBLIC_PATHS: readonly string[] = [
+  '/docs/errors',
+  '/docs/pages.css',
+  '/docs/assets/pico.css',
+  '/docs/assets/favicon-32x32.png',
+];
 
 /** The application of a worker process: health and, with `operations`, metrics. */
 export function createHealthApp(services: Services, operations = true) {
@@ -120,7 +125,7 @@ export function createApp(services: Services, operations = true) {
 function hideOperations(app: OpenAPIHono<ApiEnv>): void {
   for (const path of OPERATIONS_PATHS) {
     app.use(path, async (c, next) => {
-      if (c.req.path !== PUBLIC_PATH && !isOfConsole(c)) throw new ProblemError(notFound());
+      if (!PUBLIC_PATHS.includes(c.req.path) && !isOfConsole(c)) throw new ProblemError(notFound());
       await next();
     });
   }

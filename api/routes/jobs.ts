@@ -25,7 +25,7 @@ import { streamResponse, wantsStream } from '../http/sse-response.ts';
 import { jobBody, progressSource } from '../jobs/job-body.ts';
 import { clientOf, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { listOf, pageOfIds } from '../schemas/common.ts';
-import { streamContent } from '../schemas/events.ts';
+import { progressContent } from '../schemas/events.ts';
 import { jobParam, type JobBody } from '../schemas/jobs.ts';
 import { problems } from '../schemas/problems.ts';
 
@@ -140,12 +140,12 @@ function describeReads({ kind, path, tag, schema }: JobRoutes) {
       operationId: `get${nameOf(kind)}Job`,
       summary: `Show a ${kind} job, or stream its progress (\`Accept: text/event-stream\`)`,
       description:
-        'A stream has the job as a message `progress` whenever it has changed, and does not end.',
+        'A stream has the job as a message `progress` at once and whenever it has changed. It ends after 15 minutes; a new one begins with the job as it is then.',
       request: { params: jobParam },
       responses: {
         200: {
           description: 'The job.',
-          content: { 'application/json': { schema }, ...streamContent },
+          content: { 'application/json': { schema }, ...progressContent },
         },
         ...problems('job_not_found', 'too_many_streams'),
       },

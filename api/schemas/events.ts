@@ -96,6 +96,18 @@ export const feedSchema = z
   })
   .openapi('EventFeed');
 
+/** The stream of a job beside the JSON response. */
+export const progressContent = {
+  'text/event-stream': {
+    schema: z.string().openapi({
+      description:
+        'With `Accept: text/event-stream`. `event` is `progress`, `data` the job. A comment comes ' +
+        'every 15 s without a change. It ends after 15 minutes, on shutdown, or when the client is ' +
+        'too slow.',
+    }),
+  },
+} as const;
+
 /** The description of the stream beside the JSON response. */
 export const streamContent = {
   'text/event-stream': {
