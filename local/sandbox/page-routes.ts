@@ -44,7 +44,9 @@ export function createPageRoutes(deps: ControlDeps, site: Site): Hono<SandboxEnv
   app.get('/inbox', async (c, next) => {
     if (!wantsPage(c)) return next();
     const { to = '', order: orderId = '' } = c.req.query();
-    const found = orderId === '' ? inbox.mails(to === '' ? undefined : to) : inbox.mailsOf(orderId);
+    const sent = inbox.mails(to === '' ? undefined : to);
+    const about = new Set(orderId === '' ? sent : inbox.mailsOf(orderId));
+    const found = sent.filter((mail) => about.has(mail));
     const page = pageSchema.parse(c.req.query('page'));
     return respondPage(c, site, {
       title: 'Inbox',

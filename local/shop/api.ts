@@ -35,7 +35,7 @@ const quoteSchema = z.object({
   id: z.string().nullable(),
   expires_at: z.string().nullable(),
   total_minor: z.number().nullable(),
-  problems: z.array(z.object({ detail: z.string() })),
+  problems: z.array(z.object({ code: z.string(), detail: z.string(), pointer: z.string() })),
 });
 export type Quote = z.output<typeof quoteSchema>;
 

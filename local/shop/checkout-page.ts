@@ -56,7 +56,8 @@ export function checkoutPage(page: CheckoutPage): Html {
 }
 
 /** What it costs with what the shop adds, and what is wrong with it: as the quote says. */
-function sumPart({ adjustments, currency, quote }: CheckoutPage): Html {
+function sumPart(page: CheckoutPage): Html {
+  const { adjustments, currency, quote } = page;
   const { total_minor: totalMinor, expires_at: expiresAt, problems } = quote;
   return html`${adjustments.map((each) => adjustmentPart(each, currency))}
   ${
@@ -65,11 +66,23 @@ function sumPart({ adjustments, currency, quote }: CheckoutPage): Html {
       Total <strong>${formatMoney({ amountMinor: totalMinor, currency })}</strong>
     </p>`
   }
-  ${problems.map(({ detail }) => html`<p class="notice">${detail}</p>`)}
+  ${problems.map((problem) => html`<p class="notice">${problemInWords(problem, page)}</p>`)}
   ${
     expiresAt !== null &&
     html`<p class="hint">Quoted: these prices hold until ${expiresAt.slice(11, 16)} UTC.</p>`
   }`;
+}
+
+/** The API names the SKU; the shopper knows the product of the line. */
+function problemInWords(
+  { code, detail, pointer }: Quote['problems'][number],
+  { lines }: CheckoutPage,
+): string {
+  const [, at] = /^#\/lines\/(\d+)\//.exec(pointer) ?? [];
+  const line = at === undefined ? undefined : lines[Number(at)];
+  const { available = null, name } = line?.product ?? {};
+  if (code !== 'out_of_stock' || available === null) return detail;
+  return available > 0 ? `Only ${available} of ${name} are left.` : `${name} is sold out.`;
 }
 
 /** Shipping and the like, in an order too. */

@@ -33,10 +33,15 @@ export interface OrderPage {
   readonly origin: string;
 }
 
+/** By its number, as in the mails. */
+export function orderTitle({ id, order_number: number }: Order): string {
+  return `Order ${number ?? id.slice(-6)}`;
+}
+
 export function orderPage(page: OrderPage): Html {
   const { order, purchase, rows, places, cancelCode } = page;
   return html`<header class="title">
-      <h1>Order ${order.order_number ?? order.id.slice(-6)}</h1>
+      <h1>${orderTitle(order)}</h1>
       <div id="status" role="status">${statusPart(statusOf(order))}</div>
     </header>
     ${cancelCode !== null && html`<p class="notice" role="alert">${cancelInWords(cancelCode)}</p>`}

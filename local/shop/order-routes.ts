@@ -12,7 +12,7 @@ import { confirm } from './buy.ts';
 import { chooseCurrency } from './currency.ts';
 import type { ShopDeps } from './dependencies.ts';
 import { sendLive } from './live.ts';
-import { orderPage } from './order-page.ts';
+import { orderPage, orderTitle } from './order-page.ts';
 
 /** Each takes one of the API's streams, of which a storefront's key has 40. */
 const MAX_LIVE = 20;
@@ -37,7 +37,7 @@ export function orderRoutes(deps: ShopDeps): Hono {
       cancelKey: randomUUID(),
       origin: new URL(c.req.url).origin,
     });
-    return respondPage(c, site, { title: `Order ${order.id}`, main });
+    return respondPage(c, site, { title: orderTitle(order), main });
   });
   app.get('/orders/:id/live', async (c) => {
     const order = await api.order(c.req.param('id'));

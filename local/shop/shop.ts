@@ -116,6 +116,6 @@ function closed(c: Context, { site, apiUrl }: ShopDeps): Response | Promise<Resp
       The shop’s server cannot reach the API at <code>${apiUrl}</code>. As soon as it is back, the
       shop is open again; orders that were placed go on meanwhile.
     </p>
-    <p><a role="button" href="">Try again</a></p>`;
+    <p><a role="button" href="${c.req.method === 'GET' ? '' : '/shop'}">Try again</a></p>`;
   return respondPage(c, site, { title: 'Closed for a moment', main, status: 503 });
 }

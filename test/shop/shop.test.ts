@@ -187,7 +187,7 @@ describe('a refusal', () => {
     const visitor = visit();
     await visitor.post('/shop/basket', { sku: 'sold-out', quantity: '1' });
     const words = wordsOf((await visitor.get('/shop/checkout')).text);
-    expect(words).toContain('sold-out is sold out.');
+    expect(words).toContain('Sold out is sold out.');
   });
 
   test('a product that is sold out is refused by name', async () => {

@@ -147,6 +147,19 @@ function waitingPart(waiting: readonly Intent[]): Html {
   </section>`;
 }
 
+/** `2 d 3 h ahead of the real one`. */
+function offsetInWords(offsetMs: number): string {
+  if (offsetMs === 0) return 'the real one';
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000);
+  const parts = [
+    [Math.floor(minutes / 1_440), 'd'],
+    [Math.floor(minutes / 60) % 24, 'h'],
+    [minutes % 60, 'min'],
+  ] as const;
+  const shown = parts.filter(([count]) => count > 0).map((part) => part.join(' '));
+  return `${shown.join(' ') || '0 min'} ${offsetMs > 0 ? 'ahead of' : 'behind'} the real one`;
+}
+
 const MAX_WAITING = 10;
 
 function clockPart({ now, offsetMs }: IndexPage['clock']): Html {
@@ -154,8 +167,7 @@ function clockPart({ now, offsetMs }: IndexPage['clock']): Html {
     <h2 id="clock-title">Clock</h2>
     <p>
       The sandbox’s time is <strong>${timeInWords(new Date(now).toISOString())}</strong>,
-      ${offsetMs === 0 ? 'the real one' : `${Math.round(offsetMs / 60_000)} minutes ahead`}. Keys
-      and authorizations expire by it.
+      ${offsetInWords(offsetMs)}. Keys and authorizations expire by it.
     </p>
     <form method="post" action="/clock" class="actions">
       <button class="small" name="advance_ms" value="3600000">An hour ahead</button>

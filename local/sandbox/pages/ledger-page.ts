@@ -16,8 +16,9 @@ export function ledgerPage(provider: Provider, effects: readonly Effect[], order
   return html`<header class="title">
       <h1>Ledger: ${name}</h1>
       <p>
-        ${effects.length} effects${orderId === '' ? '' : ` of ${orderId}`}, the newest
-        ${newest.length} below. A repeat that changes nothing adds no row.
+        ${effects.length}
+        ${effects.length === 1 ? 'effect' : 'effects'}${orderId === '' ? '' : ` of ${orderId}`}, the
+        newest ${newest.length} below. A repeat that changes nothing adds no row.
       </p>
     </header>
     <form method="get" class="filter" aria-label="Filter">
@@ -37,6 +38,12 @@ export function ledgerPage(provider: Provider, effects: readonly Effect[], order
         </thead>
         <tbody>
           ${newest.map(effectRow)}
+          ${
+            newest.length === 0 &&
+            html`<tr>
+              <td colspan="5">Nothing yet.</td>
+            </tr>`
+          }
         </tbody>
       </table>
     </div>`;
