@@ -1,6 +1,6 @@
 /** What needs a person: steps and refunds that wait for a decision, then failed work by cause. */
 import { html } from 'hono/html';
-import { decisionsAbout, stepTitle } from '../../domain/checkout-steps.ts';
+import { decisionsAbout } from '../../domain/checkout-steps.ts';
 import {
   deadLetterListSchema,
   deadLetterSchema,
@@ -17,9 +17,20 @@ import {
   redrives,
   sampleLink,
 } from './causes.ts';
+import { subjectTitle } from './facts.ts';
 import { orderTable } from './orders.ts';
 import type { ActionForm, ConsoleContext, ConsolePage, Html, Notice } from './page.ts';
-import { actionForm, hidden, lazyPart, money, outcome, show, table, time } from './parts.ts';
+import {
+  actionForm,
+  capitalized,
+  hidden,
+  lazyPart,
+  money,
+  outcome,
+  show,
+  table,
+  time,
+} from './parts.ts';
 
 const PAGE = 20;
 
@@ -103,7 +114,7 @@ function letterTable(
     const whose = order && `${order.customer.name}, ${money(order.total_minor, order.currency)}`;
     return [
       html`${sampleLink(letter)} <small>${whose ?? ''}</small>`,
-      html`<strong>${stepTitle(letter.subject)}</strong>
+      html`<strong>${subjectTitle(letter.subject)}</strong>
         <code>${letter.error}</code> ${decisionForm(letter)}`,
       letter.retry_count,
       time(letter.last_failed_at),
@@ -152,5 +163,8 @@ async function decide(c: ConsoleContext, form: ActionForm): Promise<Notice> {
   const path = `/v1/dead-letters/${id}/${isDiscard ? 'discard' : 'redrive'}`;
   const body = { ...noteOf(form), ...(!isDiscard && { action: choice }) };
   const result = await callApi(c, { method: 'POST', path, body, schema: deadLetterSchema });
-  return outcome(result, ({ subject }) => `${choice} of ${subject}: accepted.`);
+  return outcome(
+    result,
+    ({ subject }) => `${capitalized(choice)} of “${subjectTitle(subject)}”: accepted.`,
+  );
 }

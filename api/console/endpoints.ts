@@ -9,7 +9,7 @@ import {
 } from '../schemas/webhooks.ts';
 import { apiPath, callApi } from './call-api.ts';
 import type { Action, ActionForm, ConsoleContext, ConsolePage, Html } from './page.ts';
-import { actionForm, badge, hidden, outcome, show, table, time } from './parts.ts';
+import { actionForm, badge, hidden, outcome, problemView, show, table, time } from './parts.ts';
 
 const PAGE = 25;
 
@@ -55,11 +55,12 @@ export const endpointActions = {
   async test(c, form) {
     const call = { method: 'POST', path: `${pathOf(form)}/test` } as const;
     const result = await callApi(c, { ...call, schema: testResultSchema });
-    return outcome(
+    const notice = outcome(
       result,
       (sent) =>
         `Test ${sent.outcome}: ${sent.status ?? sent.error ?? ''} in ${sent.latency_ms} ms.`,
     );
+    return result.ok && result.value.outcome !== 'delivered' ? { ...notice, tone: 'bad' } : notice;
   },
 } satisfies Record<string, Action>;
 
@@ -77,33 +78,31 @@ export const endpointPage: ConsolePage = {
       callApi(c, { path, schema: endpointSchema }),
       callApi(c, { path: list, schema: deliveryListSchema }),
     ]);
-    return html`${show(
-      endpoint,
-      ({ url, status }) =>
-        html`<p><code>${url}</code> ${badge(status, status === 'enabled' ? 'good' : 'bad')}</p>`,
-    )}
-    ${show(attempts, ({ data, has_more: more }) => {
-      const older = apiPath(`/console/events/endpoints/${id}`, { after: data.at(-1)?.id });
-      return html`${table({
-        caption: 'Attempts, newest first',
-        head: ['Time', 'Event', 'Outcome', 'Took', 'Act'],
-        rows: data.map((attempt) => [
-          time(attempt.attempted_at),
-          attempt.event_type,
-          html`${badge(attempt.outcome)} ${attempt.status ?? ''}
-            <small>${attempt.error ?? ''}</small>`,
-          `${attempt.latency_ms} ms`,
-          actionForm({
-            action: 'redeliver',
-            label: 'send again',
-            fields: hidden('event', attempt.event_id),
-            tone: 'secondary',
-          }),
-        ]),
-        empty: 'Nothing was sent yet.',
-      })}
-      ${more ? html`<p><a href="${older}">Older</a></p>` : ''}`;
-    })}`;
+    if (!endpoint.ok) return problemView('Webhook endpoint', endpoint.problem);
+    const { url, status } = endpoint.value;
+    return html`<p><code>${url}</code> ${badge(status, status === 'enabled' ? 'good' : 'bad')}</p>
+      ${show(attempts, ({ data, has_more: more }) => {
+        const older = apiPath(`/console/events/endpoints/${id}`, { after: data.at(-1)?.id });
+        return html`${table({
+          caption: 'Attempts, newest first',
+          head: ['Time', 'Event', 'Outcome', 'Took', 'Act'],
+          rows: data.map((attempt) => [
+            time(attempt.attempted_at),
+            attempt.event_type,
+            html`${badge(attempt.outcome)} ${attempt.status ?? ''}
+              <small>${attempt.error ?? ''}</small>`,
+            `${attempt.latency_ms} ms`,
+            actionForm({
+              action: 'redeliver',
+              label: 'send again',
+              fields: hidden('event', attempt.event_id),
+              tone: 'secondary',
+            }),
+          ]),
+          empty: 'Nothing was sent yet.',
+        })}
+        ${more ? html`<p><a href="${older}">Older</a></p>` : ''}`;
+      })}`;
   },
   actions: {
     async redeliver(c, form) {

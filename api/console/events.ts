@@ -5,6 +5,7 @@ import { feedSchema } from '../schemas/events.ts';
 import { subscriptionListSchema, subscriptionSchema } from '../schemas/subscriptions.ts';
 import { apiPath, callApi } from './call-api.ts';
 import { sampleLink } from './causes.ts';
+import { facts, type Data } from './facts.ts';
 import { endpointActions, endpoints } from './endpoints.ts';
 import type { Action, ConsoleContext, ConsolePage, Html } from './page.ts';
 import {
@@ -74,11 +75,9 @@ async function feed(c: ConsoleContext): Promise<Html> {
 }
 
 /** What fits in one line: texts and numbers. */
-function summary(data: Readonly<Record<string, unknown>>): string {
-  return Object.entries(data)
-    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
-    .map(([name, value]) => `${name}=${String(value)}`)
-    .join(' ');
+function summary(data: Data): readonly Html[] {
+  const isShort = (value: unknown) => typeof value === 'string' || typeof value === 'number';
+  return facts(Object.fromEntries(Object.entries(data).filter(([, value]) => isShort(value))));
 }
 
 async function subscriptions(c: ConsoleContext): Promise<Html> {

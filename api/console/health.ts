@@ -10,6 +10,8 @@ import {
   reconciliationViewSchema,
 } from '../schemas/reconciliations.ts';
 import { apiPath, callApi, fetchApi } from './call-api.ts';
+import { sampleLink } from './causes.ts';
+import { facts } from './facts.ts';
 import { scheduleActions, schedules } from './schedules.ts';
 import type { ActionForm, ConsoleContext, ConsolePage, Html, Notice } from './page.ts';
 import {
@@ -17,11 +19,11 @@ import {
   badge,
   duration,
   lazyPart,
-  orderLink,
   outcome,
   show,
   table,
   time,
+  words,
 } from './parts.ts';
 
 /** An older result is not worth reading whole tables again. */
@@ -221,19 +223,15 @@ async function reconciliations(c: ConsoleContext): Promise<Html> {
 async function discrepancies(c: ConsoleContext, run: string): Promise<Html> {
   const path = `/v1/reconciliations/${encodeURIComponent(run)}`;
   const found = await callApi(c, { path, schema: reconciliationViewSchema });
-  const text = (state: object): string =>
-    Object.entries(state)
-      .map((pair) => pair.join('='))
-      .join(' ');
   return show(found, (view) =>
     table({
       caption: 'Discrepancies of this reconciliation',
       head: ['What', 'Order', 'Ours', 'Theirs', 'First seen', 'Resolved'],
       rows: view.discrepancies.map((each) => [
-        each.kind,
-        each.order_id === null ? each.subject : orderLink(each.order_id),
-        text(each.ours),
-        text(each.theirs),
+        words(each.kind),
+        each.order_id === null ? each.subject : sampleLink(each),
+        html`${facts(each.ours)}`,
+        html`${facts(each.theirs)}`,
         time(each.first_seen_at),
         each.resolved_at === null ? badge('open') : time(each.resolved_at),
       ]),

@@ -7,7 +7,7 @@ import { deadLetterGroupListSchema, deadLetterListSchema } from '../schemas/dead
 import { invariantListSchema } from '../schemas/invariants.ts';
 import { orderCountsSchema } from '../schemas/order-lists.ts';
 import { orderListSchema } from '../schemas/orders.ts';
-import { reconciliationListSchema, reconciliationViewSchema } from '../schemas/reconciliations.ts';
+import { reconciliationListSchema } from '../schemas/reconciliations.ts';
 import { subscriptionListSchema } from '../schemas/subscriptions.ts';
 import { apiPath, callApi } from './call-api.ts';
 import { chartAssets, charts } from './charts.ts';
@@ -67,9 +67,14 @@ async function waiting(c: ConsoleContext): Promise<Html> {
     }),
   ]);
   return show(counts, ({ by_status }) =>
-    show(refunds, ({ data }) => {
-      const value = (by_status['needs_attention'] ?? 0) + data.length;
-      return tile({ value, label: 'wait for a person', href: '/attention', isBad: value > 0 });
+    show(refunds, ({ data, has_more: more }) => {
+      const count = (by_status['needs_attention'] ?? 0) + data.length;
+      return tile({
+        value: more ? `${count}+` : count,
+        label: count === 1 ? 'waits for a person' : 'wait for a person',
+        href: '/attention',
+        isBad: count > 0,
+      });
     }),
   );
 }
@@ -78,10 +83,10 @@ async function waiting(c: ConsoleContext): Promise<Html> {
 async function cases(c: ConsoleContext): Promise<Html> {
   const { registry } = c.var.watched.metrics;
   const counted = await metricValues(registry, 'holdfast_payment_cases_open');
-  const value = counted.reduce((sum, each) => sum + each.value, 0);
+  const value = sumOf(counted);
   const kinds = counted
     .filter((each) => each.value > 0)
-    .map((each) => `${each.value} ${words(String(each.labels['kind']))}`);
+    .map((each) => `${words(String(each.labels['kind']))} ${each.value}`);
   const label = kinds.length === 0 ? 'open cases of payments' : `open cases: ${kinds.join(', ')}`;
   return tile({ value, label, href: '/orders?payment_case=open', isBad: value > 0 });
 }
@@ -98,30 +103,33 @@ async function retrying(c: ConsoleContext): Promise<Html> {
 async function deadLetters(c: ConsoleContext): Promise<Html> {
   const path = '/v1/dead-letters/groups';
   const found = await callApi(c, { path, schema: deadLetterGroupListSchema });
-  return show(found, ({ data }) => {
-    const value = data.reduce((sum, { open }) => sum + open, 0);
-    const label = `open dead letters, ${data.length} ${data.length === 1 ? 'cause' : 'causes'}`;
-    return tile({ value, label, href: '/attention', isBad: value > 0 });
+  return show(found, ({ data, has_more: more }) => {
+    const plus = more ? '+' : '';
+    const count = data.reduce((sum, { open }) => sum + open, 0);
+    const label = `open dead letters, ${data.length}${plus} ${data.length === 1 ? 'cause' : 'causes'}`;
+    return tile({ value: `${count}${plus}`, label, href: '/attention', isBad: count > 0 });
   });
 }
 
+/** Open ones of all runs. The time is that of the last run that compared everything it was to compare. */
 async function discrepancies(c: ConsoleContext): Promise<Html> {
-  const latest = await callApi(c, {
-    path: '/v1/reconciliations?limit=1',
-    schema: reconciliationListSchema,
+  const { registry } = c.var.watched.metrics;
+  const path = '/v1/reconciliations?limit=20';
+  const [counted, latest] = await Promise.all([
+    metricValues(registry, 'holdfast_discrepancies_open'),
+    callApi(c, { path, schema: reconciliationListSchema }),
+  ]);
+  return show(latest, ({ data }) => {
+    const value = sumOf(counted);
+    const ended = data.find(({ status }) => status === 'completed')?.finished_at ?? null;
+    const when = ended === null ? 'not reconciled yet' : html`reconciled ${time(ended)}`;
+    const label = html`open ${value === 1 ? 'discrepancy' : 'discrepancies'}, ${when}`;
+    return tile({ value, label, href: '/health', isBad: value > 0 });
   });
-  if (!latest.ok) return show(latest, () => html``);
-  const [run] = latest.value.data;
-  const href = '/health';
-  if (run === undefined)
-    return tile({ value: '–', label: 'not reconciled yet', href, isBad: false });
-  const path = `/v1/reconciliations/${run.id}`;
-  const found = await callApi(c, { path, schema: reconciliationViewSchema });
-  return show(found, ({ discrepancies: all }) => {
-    const value = all.filter(({ resolved_at }) => resolved_at === null).length;
-    const label = html`discrepancies, reconciled ${time(run.finished_at ?? run.started_at)}`;
-    return tile({ value, label, href, isBad: value > 0 });
-  });
+}
+
+function sumOf(counted: readonly { readonly value: number }[]): number {
+  return counted.reduce((sum, each) => sum + each.value, 0);
 }
 
 async function invariants(c: ConsoleContext): Promise<Html> {

@@ -45,6 +45,7 @@ export function createJobsPage(timeZone: string): ConsolePage {
       request: requestReport(timeZone),
       cancel: act('cancel', ({ status }) => `It is ${words(status)}.`),
       resume: act('resume', () => 'It continues after its last batch.'),
+      approve: act('approve', () => 'It is approved, and begins.'),
     },
   };
 }
@@ -67,7 +68,7 @@ function requestReport(timeZone: string): Action {
   };
 }
 
-function act(verb: 'cancel' | 'resume', done: (job: JobBody) => string): Action {
+function act(verb: 'approve' | 'cancel' | 'resume', done: (job: JobBody) => string): Action {
   return async (c, form) => {
     const [, kind] = Object.entries(PATHS).find(([each]) => each === form.text('kind')) ?? [];
     const path = `${kind ?? PATHS.report}/${encodeURIComponent(form.text('id'))}/${verb}`;
@@ -98,7 +99,12 @@ async function jobList(c: ConsoleContext): Promise<Html> {
         buttons(job),
       ]),
     empty: 'Nothing was requested yet.',
-  })}`;
+  })}
+  ${
+    lists.some((list) => list.ok && list.value.has_more)
+      ? html`<p class="muted">The newest ${SHOWN} of each kind. The API has the older ones.</p>`
+      : ''
+  }`;
 }
 
 /** Without a value the bar says that something goes on. */
@@ -114,7 +120,16 @@ function buttons({ id, object, status, started_at: startedAt }: JobBody): Html |
   const fields = html`${hidden('kind', object)} ${hidden('id', id)}`;
   if (!isEndedJob(status)) {
     const confirm = 'Cancel the job after its running batch?';
-    return actionForm({ action: 'cancel', label: 'cancel', fields, tone: 'secondary', confirm });
+    const cancel = actionForm({
+      action: 'cancel',
+      label: 'cancel',
+      fields,
+      tone: 'secondary',
+      confirm,
+    });
+    return status === 'awaiting_approval'
+      ? html`${actionForm({ action: 'approve', label: 'approve', fields })} ${cancel}`
+      : cancel;
   }
   if (status === 'succeeded' || startedAt === null) return '';
   return actionForm({ action: 'resume', label: 'resume', fields, tone: 'secondary' });

@@ -84,7 +84,7 @@ function header(path: string, session: ApiKey, search: string): Html {
         value="${search}"
         aria-label="Search orders"
         placeholder="Number, e-mail, name, phone, tracking"
-        maxlength="200"
+        maxlength="100"
       />
     </form>
     <form method="post" action="/console/sign-out" class="who">

@@ -6,7 +6,7 @@ import { html } from 'hono/html';
 import type { CaseBody } from '../schemas/cases.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { Html } from './page.ts';
-import { badge, capitalized, money, time, words } from './parts.ts';
+import { badge, capitalized, isPast, money, time, words } from './parts.ts';
 
 /** Until when the shopper can confirm the payment. */
 export function paymentActionBox({ status, payment }: OrderView): Html | string {
@@ -15,7 +15,12 @@ export function paymentActionBox({ status, payment }: OrderView): Html | string 
   return html`<section class="box busy" aria-label="Payment action">
     <p>
       <strong>The bank asks the shopper to confirm.</strong> The units are held, and nothing is
-      charged. What is not confirmed ${time(until)} is voided, and the order expires.
+      charged.
+      ${
+        isPast(until)
+          ? html`The time for it ended ${time(until)}: the payment is being voided.`
+          : html`Without it the payment is voided ${time(until)}, and the order expires.`
+      }
     </p>
   </section>`;
 }

@@ -148,7 +148,7 @@ function linesForm({ lines, refunds, status }: OrderView): Html {
       confirm: 'Refund these units? The customer gets their price back, and a mail.',
       fields: html`${table({
         caption: 'Units to refund',
-        head: ['Product', 'Units', 'Back to stock'],
+        head: ['Product', 'Units', ...(isShipped ? ['Back to stock'] : [])],
         rows,
         empty: '',
       })}
@@ -203,7 +203,6 @@ function cancelForm(): Html {
       label: 'Cancel the order',
       tone: 'danger',
       confirm: 'Cancel the order? Completed steps are compensated, and the customer is notified.',
-      fields: html`<label>Reason <input name="reason" maxlength="500" /></label>`,
     })}
   </details>`;
 }

@@ -1,9 +1,9 @@
 /** What an order is: customer, lines, shipment, mails, and who did what. Its money: order-money.ts. */
 import { html } from 'hono/html';
-import { stepTitle } from '../../domain/checkout-steps.ts';
 import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 import type { OrderView } from '../schemas/orders.ts';
 import type { RefundBody } from '../schemas/refunds.ts';
+import { messageTitle, subjectTitle } from './facts.ts';
 import type { Html } from './page.ts';
 import { actionForm, badge, fact, hidden, money, section, table, time, words } from './parts.ts';
 
@@ -74,22 +74,15 @@ export function mailsBox({ timeline }: OrderView, letters: readonly DeadLetterBo
     html`${sent.length + failed.length === 0 ? html`<p class="muted">None yet.</p>` : ''}
     ${sent.map(
       ({ data, time: at }) =>
-        html`<p>
-          ${messageInWords(String(data['notification']))} <small>sent ${time(at)}</small>
-        </p>`,
+        html`<p>${messageTitle(String(data['notification']))} <small>sent ${time(at)}</small></p>`,
     )}
     ${failed.map((each) => failedLetter(each, 'Send again'))}`,
   );
 }
 
-/** `shipped`, or `shipped, by SMS`. */
-function messageInWords(notification: string): string {
-  return notification.replace(/^sms\/(.*)$/, '$1, by SMS');
-}
-
 function failedLetter({ id, subject, error }: DeadLetterBody, label: string): Html {
   return html`<p>
-      ${messageInWords(subject)} ${badge('failed')} <span class="failure">${error}</span>
+      ${subjectTitle(subject)} ${badge('failed')} <span class="failure">${error}</span>
     </p>
     ${actionForm({ action: 'redrive', label, fields: hidden('dead_letter', id) })}`;
 }
@@ -101,7 +94,7 @@ export function decisionsBox(
 ): Html {
   const decided = letters.map(({ decided_at, status, subject, actor, note }) => ({
     at: decided_at,
-    did: `${stepTitle(subject)}: ${status}`,
+    did: `${subjectTitle(subject)}: ${status}`,
     by: actor,
     note,
   }));

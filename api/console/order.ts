@@ -8,12 +8,13 @@ import { deadLetterListSchema, deadLetterSchema } from '../schemas/dead-letters.
 import { cancelSchema, orderViewSchema, type OrderView } from '../schemas/orders.ts';
 import { refundListSchema } from '../schemas/refunds.ts';
 import { apiPath, callApi, fetchApi } from './call-api.ts';
+import { subjectTitle } from './facts.ts';
 import { casesBox, paymentActionBox } from './order-cases.ts';
 import { moneyBox, refundActions } from './order-money.ts';
 import { attentionBox, timelineList, troubleBox } from './order-progress.ts';
 import { customerBox, decisionsBox, linesTable, mailsBox, shipmentBox } from './order-record.ts';
 import type { Action, ConsoleContext, ConsoleEnv, ConsolePage, Html, View } from './page.ts';
-import { badge, money, outcome, problemView, show, time, words } from './parts.ts';
+import { badge, capitalized, money, outcome, problemView, show, time, words } from './parts.ts';
 import { sagaPicture } from './saga-picture.ts';
 import { isMoving, sagaOf } from './saga.ts';
 
@@ -112,13 +113,16 @@ function hasWorkflow(status: OrderStatus): boolean {
 const resolve: Action = async (c, form) => {
   const [action, note] = [form.text('choice'), form.text('note')];
   const found = await redriveLetter(c, form.text('dead_letter'), { action, ...(note && { note }) });
-  return outcome(found, ({ subject }) => `${words(action)} of ${subject}: accepted.`);
+  return outcome(
+    found,
+    ({ subject }) => `${capitalized(action)} of “${subjectTitle(subject)}”: accepted.`,
+  );
 };
 
 /** Sends a mail again, or what else failed for good. */
 const redrive: Action = async (c, form) => {
   const found = await redriveLetter(c, form.text('dead_letter'), {});
-  return outcome(found, ({ subject }) => `${subject} is tried again.`);
+  return outcome(found, ({ subject }) => `“${subjectTitle(subject)}” is tried again.`);
 };
 
 function redriveLetter(c: ConsoleContext, id: string, body: object) {
@@ -127,17 +131,17 @@ function redriveLetter(c: ConsoleContext, id: string, body: object) {
 }
 
 const cancel: Action = async (c, form) => {
-  const reason = form.text('reason');
   const found = await callApi(c, {
     method: 'POST',
     path: `${pathOf(c)}/cancel`,
     key: form.key,
-    body: reason === '' ? {} : { reason },
+    body: {},
     schema: cancelSchema,
   });
-  return outcome(
-    found,
-    ({ pending_compensations: pending }) => `Cancelling: ${pending.join(', ')}.`,
+  return outcome(found, ({ pending_compensations: pending }) =>
+    pending.length === 0
+      ? 'The order is being cancelled.'
+      : `The order is being cancelled. To be done: ${pending.map(subjectTitle).join(', ')}.`,
   );
 };
 

@@ -1,10 +1,10 @@
 /** The list of orders: by status, by what is retried, and by one search box. */
 import { html } from 'hono/html';
-import { stepTitle } from '../../domain/checkout-steps.ts';
 import { ORDER_STATUSES, SETTLED_STATUSES, type OrderStatus } from '../../domain/order.ts';
 import { orderCountsSchema } from '../schemas/order-lists.ts';
 import { orderListSchema, type OrderBody } from '../schemas/orders.ts';
 import { apiPath, callApi } from './call-api.ts';
+import { subjectTitle } from './facts.ts';
 import type { ConsoleContext, ConsolePage, Html } from './page.ts';
 import { badge, money, orderLink, show, table, time, words } from './parts.ts';
 
@@ -62,7 +62,7 @@ function filters(c: ConsoleContext, counts: Readonly<Record<string, number>>, re
 
 /** The steps that need a decision, of which the API has the names in one text. */
 function stepsInWords(steps: string | null): string {
-  return (steps ?? '').split(', ').map(stepTitle).join(', ');
+  return (steps ?? '').split(', ').map(subjectTitle).join(', ');
 }
 
 /** Also of Home, where it is short. */

@@ -50,6 +50,10 @@ export function time(iso: string, now: number = Date.now()): Html {
   return html`<time datetime="${iso}" title="${iso}">${text}</time>`;
 }
 
+export function isPast(iso: string): boolean {
+  return Date.parse(iso) < Date.now();
+}
+
 /** How often something happened. */
 export function times(count: number): string {
   return count === 1 ? 'once' : `${count} times`;

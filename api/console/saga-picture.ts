@@ -1,7 +1,7 @@
 /** The saga as a picture: a list for a screen reader, drawn by its classes. */
 import { html } from 'hono/html';
 import type { Html } from './page.ts';
-import { elapsed, time, times, words } from './parts.ts';
+import { elapsed, isPast, time, times, words } from './parts.ts';
 import type { Mark, SagaStep, StepState } from './saga.ts';
 
 /** Each in a field of 16 by 16; the state is written beside it. */
@@ -44,6 +44,6 @@ function card(mark: Mark, by: Html | string, way: 'forward' | 'backward'): Html 
     ${waitsFor === null ? '' : html`<p><small>waits for ${waitsFor}</small></p>`}
     ${attempts === 0 ? '' : html`<p><small>failed ${times(attempts)}</small></p>`}
     ${failure === null ? '' : html`<p class="failure">${failure}</p>`}
-    ${nextAttemptAt === null ? '' : html`<p><small>next try ${time(nextAttemptAt)}</small></p>`}
+    ${nextAttemptAt === null ? '' : html`<p><small>${isPast(nextAttemptAt) ? 'overdue, due' : 'next try'} ${time(nextAttemptAt)}</small></p>`}
   </div>`;
 }

@@ -5,6 +5,7 @@
 import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
 import type { EventType, OrderStatus } from '../../domain/order.ts';
 import type { OrderView } from '../schemas/orders.ts';
+import { words } from './parts.ts';
 import { SAGA_ROWS, type SagaRow } from './saga-rows.ts';
 
 export type StepState =
@@ -143,7 +144,7 @@ function refusalOf({ order, at }: Facts, row: SagaRow): Pick<Mark, 'failure' | '
   const declinedAt = at('order.declined');
   const code = order.payment?.decline_code;
   if (declinedAt !== null)
-    return { failure: `declined${code ? `: ${code}` : ''}`, afterMs: declinedAt };
+    return { failure: `declined${code ? `: ${words(code)}` : ''}`, afterMs: declinedAt };
   const expiredAt = at('order.expired');
   if (expiredAt !== null) {
     const isAction = at('order.payment_action_required') !== null;

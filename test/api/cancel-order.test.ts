@@ -222,6 +222,8 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
 
   test('a cancel of an order that waits for a person without a workflow is refused with that reason', async () => {
     const id = await placed();
+    // No step is under way any more that would move the order on.
+    await shippingAsked(id);
     await shop.temporal.client.workflow.getHandle(checkoutWorkflowId(id)).terminate();
     await recordNeedsAttention(shop.db, id, { steps: ['checkout'], failure: 'terminated' });
     const problem = await problemOf(await cancel(id, 'nobody-there'));

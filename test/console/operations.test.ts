@@ -135,7 +135,7 @@ describe('Attention', () => {
     expect(html.match(/>\s*Decide\s*<\/summary>/g)).toHaveLength(2);
     const id = valueOf(html, 'id');
     const decided = await press(path, { action: 'decide', id, choice: 'retry' });
-    expect(decided.notice).toContain('retry of analytics: accepted');
+    expect(decided.notice).toContain('Retry of “analytics”: accepted');
     expect(await statuses()).toEqual({ open: 1, redriven: 1 });
   });
 
@@ -313,7 +313,7 @@ describe('the money of an order', () => {
       expect((await page(path)).html, path).toContain(`/console/orders/${id}`);
     }
     await eventually(async () => {
-      expect((await page('?part=cases')).html).toContain('open cases: 1 dispute');
+      expect((await page('?part=cases')).html).toContain('open cases: dispute 1');
     });
   });
 });

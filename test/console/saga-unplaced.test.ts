@@ -27,7 +27,7 @@ describe('an order that never became a checkout', () => {
       `${NONE}/${NONE}`,
       NONE,
     ]);
-    expect(stepOf(source, 'Authorize')?.failure).toBe('declined: insufficient_funds');
+    expect(stepOf(source, 'Authorize')?.failure).toBe('declined: insufficient funds');
   });
 
   test('a payment that the shopper has to confirm waits for them, and is voided when they do not', () => {

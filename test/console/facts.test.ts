@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { facts, subjectTitle } from '../../api/console/facts.ts';
+
+const textOf = (data: Parameters<typeof facts>[0]): string =>
+  facts(data)
+    .map((fact) => String(fact).replaceAll(/<[^>]+>/g, ''))
+    .join('')
+    .trim();
+
+test('the data of an event is shown in words, and what is null is left out', () => {
+  const restocked = [{ sku: 'mug-white', quantity: 2 }];
+  expect(textOf({ refund_id: 'rfd_1', restocked })).toBe(
+    'refund id: rfd_1 restocked: 2 × mug-white',
+  );
+  const lines = [{ sku: 'mug-white', quantity: 3, reserved_quantity: 1 }];
+  expect(textOf({ lines })).toBe('lines: 1 of 3 × mug-white');
+  const disputed = { amount_minor: 1_250, currency: 'EUR', respond_by: null };
+  expect(textOf({ ...disputed, reason: 'product_not_received' })).toBe(
+    'amount: €12.50 reason: product not received',
+  );
+  expect(textOf({ seen: { nested: true } })).toBe('seen: {&quot;nested&quot;:true}');
+});
+
+test.each([
+  ['shipOrder', 'Ship the order'],
+  ['sms/shipped', 'shipped, by SMS'],
+  ['notify: sms/shipped', 'Notify: shipped, by SMS'],
+  ['refunded/rfd_01m8qjmjedf22rhh6ghf9gpw8q', 'refund'],
+  ['notify: refunded/rfd_01m8qjmjedf22rhh6ghf9gpw8q', 'Notify: refund'],
+  ['analytics', 'analytics'],
+])('the step or message %s is called "%s"', (subject, title) => {
+  expect(subjectTitle(subject)).toBe(title);
+});
