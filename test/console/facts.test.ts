@@ -1,24 +1,24 @@
+import { html } from 'hono/html';
 import { expect, test } from 'vitest';
-import { facts, subjectTitle } from '../../api/console/facts.ts';
+import { facts, subjectTitle, type Data } from '../../api/console/facts.ts';
 
-const textOf = (data: Parameters<typeof facts>[0]): string =>
-  facts(data)
-    .map((fact) => String(fact).replaceAll(/<[^>]+>/g, ''))
-    .join('')
-    .trim();
+async function textOf(data: Data): Promise<string> {
+  const text = await html`${facts(data)}`;
+  return text.replaceAll(/<[^>]+>/g, '').trim();
+}
 
-test('the data of an event is shown in words, and what is null is left out', () => {
+test('the data of an event is shown in words, and what is null is left out', async () => {
   const restocked = [{ sku: 'mug-white', quantity: 2 }];
-  expect(textOf({ refund_id: 'rfd_1', restocked })).toBe(
+  expect(await textOf({ refund_id: 'rfd_1', restocked })).toBe(
     'refund id: rfd_1 restocked: 2 × mug-white',
   );
   const lines = [{ sku: 'mug-white', quantity: 3, reserved_quantity: 1 }];
-  expect(textOf({ lines })).toBe('lines: 1 of 3 × mug-white');
+  expect(await textOf({ lines })).toBe('lines: 1 of 3 × mug-white');
   const disputed = { amount_minor: 1_250, currency: 'EUR', respond_by: null };
-  expect(textOf({ ...disputed, reason: 'product_not_received' })).toBe(
+  expect(await textOf({ ...disputed, reason: 'product_not_received' })).toBe(
     'amount: €12.50 reason: product not received',
   );
-  expect(textOf({ seen: { nested: true } })).toBe('seen: {&quot;nested&quot;:true}');
+  expect(await textOf({ seen: { nested: true } })).toBe('seen: {&quot;nested&quot;:true}');
 });
 
 test.each([
