@@ -132,13 +132,15 @@ describe('the schedules over the API', () => {
 
   test('a triggered schedule runs at once, and once while it is running', async () => {
     const runs = async () => (await show('reconcile-full'))?.recent.map((run) => run.workflow_id);
-    expect((await act('reconcile-full', 'trigger')).status).toBe(202);
+    // Temporal may take longer than the call does, and trigger it all the same.
+    const triggered = async () => expect((await act('reconcile-full', 'trigger')).status).toBe(202);
+    await eventually(triggered);
     const first = [expect.stringMatching(/^reconcile-full-/)];
     await eventually(async () => expect(await runs()).toEqual(first));
-    expect((await act('reconcile-full', 'trigger')).status).toBe(202);
+    await eventually(triggered);
     await eventually(async () => {
       const { info } = await client.schedule.getHandle('reconcile-full').describe();
-      expect(info.numActionsSkippedOverlap).toBe(1);
+      expect(info.numActionsSkippedOverlap).toBeGreaterThanOrEqual(1);
     });
     expect(await runs()).toEqual(first);
   });
