@@ -17,10 +17,10 @@ export function facts(data: Data): readonly Html[] {
 
 function fact(name: string, value: unknown, { currency }: Data): Html {
   if (typeof value === 'number' && typeof currency === 'string' && name.endsWith('_minor')) {
-    return html`<span>${words(name.slice(0, -6))}: ${money(value, currency)}</span> `;
+    return html`<span class="data">${words(name.slice(0, -6))}: ${money(value, currency)}</span> `;
   }
   const text = (Array.isArray(value) ? value : [value]).map(textOf).join(', ');
-  return html`<span>${words(name)}: ${text}</span> `;
+  return html`<span class="data">${words(name)}: ${text}</span> `;
 }
 
 /** Of a line what is sent of it or goes back, of anything else its words. */
