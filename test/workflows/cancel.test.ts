@@ -161,7 +161,10 @@ describe('a cancel', () => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
     const handle = await startUnder(RESERVE, 'down');
     await accepted(handle);
-    expect(await refusalOf(handle)).toMatchObject({ details: ['already_cancelling'] });
+    expect(await refusalOf(handle)).toMatchObject({
+      type: 'not_cancellable',
+      details: ['already_cancelling'],
+    });
     shop.sandbox.faults.clear();
     await handle.result();
     await expectCleanSlate(shop, orderIdOf(handle));

@@ -2,7 +2,7 @@
  * Cancelling an order: every compensation in reverse order, then an operator's decision about each
  * that failed, then `cancelled`.
  */
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import type { CompensationName } from '../../domain/checkout-steps.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import type { CancelReason } from '../../domain/order.ts';
@@ -48,8 +48,8 @@ export async function compensateOrder(
     return 'too_late';
   }
   run.cancelReason = reason;
-  const isPending = saga.pending().includes('cancelShipment');
-  if (shipmentRequested && !isPending && settled.get('cancelShipment') !== 'skipped') {
+  const isSkipped = settled.get('cancelShipment') === 'skipped' && patched('skipped-cancellation');
+  if (shipmentRequested && !isSkipped && !saga.pending().includes('cancelShipment')) {
     registerCompensation(run, 'cancelShipment');
   }
   progress.enter('cancelling', 'publish');
