@@ -28,7 +28,8 @@ export interface JobType<Deps = JobDependencies> {
   /**
    * Does one batch: reads what is after `job.cursor`, and commits its work together with `advanceJob`.
    * `done`: nothing is left. It takes at most 5 s, because a cancel and a heartbeat wait for it; one
-   * that can take longer sends heartbeats itself. It is repeated when it was killed before its commit. Throws `jobFailed` when a repeat cannot succeed.
+   * that can take longer sends heartbeats itself. It is repeated when it was killed before its commit.
+   * Throws `jobFailed` when a repeat cannot succeed.
    */
   next(deps: Deps, job: Job): Promise<'more' | 'done'>;
 }

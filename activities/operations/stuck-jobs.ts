@@ -12,15 +12,19 @@ type JobRecovery = Pick<SweepDependencies, 'db' | 'jobs'>;
 
 /**
  * A job that was not begun, or whose workflow Temporal lost, is started again; one whose workflow somebody
- * terminated, or whose task keeps failing, has failed, and is resumed by a person. Throws an OutageError when Temporal cannot be reached.
+ * terminated, or whose task keeps failing, has failed, and is resumed by a person. Throws an OutageError
+ * when Temporal cannot be reached.
  */
 export async function recoverStuckJob(deps: JobRecovery, job: JobStart): Promise<StuckJobOutcome> {
   const { kind } = requireDone(await deps.jobs.inspect(job.id));
   if (kind === 'running') return 'explained';
-  // A run that is resumed must not find this one open.
-  if (kind === 'failing') requireDone(await deps.jobs.terminate(job.id, END_REASONS[kind]));
+  if (kind === 'failing') {
+    // A run that is resumed must not find this one open.
+    requireDone(await deps.jobs.terminate(job.id, END_REASONS[kind]));
+    return fail(deps, job, END_REASONS[kind]);
+  }
   const { status } = await requireJob(deps.db, job.id);
-  if (kind === 'missing' || (status === 'queued' && kind !== 'failing')) return restart(deps, job);
+  if (kind === 'missing' || status === 'queued') return restart(deps, job);
   return fail(deps, job, END_REASONS[kind]);
 }
 
