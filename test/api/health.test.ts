@@ -237,9 +237,13 @@ describe('in production', () => {
     },
   );
 
-  test('the page that every problem links to stays open', async () => {
+  test('the page that every problem links to stays open, with all that it loads', async () => {
     const app = createApp(shop.services, false);
-    expect((await app.request('/docs/errors')).status).toBe(200);
+    const page = await app.request('/docs/errors');
+    expect(page.status).toBe(200);
+    const loaded = [...(await page.text()).matchAll(/<link rel="\w+" href="([^"]+)"/g)];
+    expect(loaded).toHaveLength(3);
+    for (const [, path = ''] of loaded) expect((await app.request(path)).status, path).toBe(200);
   });
 });
 

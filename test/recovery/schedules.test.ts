@@ -84,6 +84,9 @@ test('a running worker restores all schedules when all are deleted', async () =>
   );
 });
 
+/** Of all tests here, repeats included. */
+const MOST_SENT = 30;
+
 describe('the schedules over the API', () => {
   let shop: Shop;
   beforeAll(async () => {
@@ -112,8 +115,14 @@ describe('the schedules over the API', () => {
       return z.object({ data: z.array(schedule) }).parse(await response.json()).data;
     });
   const show = async (id: string) => (await list()).find((each) => each.id === id);
-  const act = (id: string, verb: string, body?: object) =>
-    shop.request('POST', `/v1/schedules/${id}/${verb}`, { role: 'operator', body });
+  let sent = 0;
+  /** Repeats what Temporal has not answered in time, as the 503 asks: it may be done all the same. */
+  const act = async (id: string, verb: string, body?: object): Promise<Response> => {
+    sent += 1;
+    const path = `/v1/schedules/${id}/${verb}`;
+    const response = await shop.request('POST', path, { role: 'operator', body });
+    return response.status === 503 && sent < MOST_SENT ? act(id, verb, body) : response;
+  };
   const recorded = async (subject: string) => {
     const entries = await shop.db.auditEntry.findMany({
       where: { subject },
@@ -132,15 +141,16 @@ describe('the schedules over the API', () => {
 
   test('a triggered schedule runs at once, and once while it is running', async () => {
     const runs = async () => (await show('reconcile-full'))?.recent.map((run) => run.workflow_id);
-    // Temporal may take longer than the call does, and trigger it all the same.
-    const triggered = async () => expect((await act('reconcile-full', 'trigger')).status).toBe(202);
-    await eventually(triggered);
+    const before = sent;
+    expect((await act('reconcile-full', 'trigger')).status).toBe(202);
     const first = [expect.stringMatching(/^reconcile-full-/)];
     await eventually(async () => expect(await runs()).toEqual(first));
-    await eventually(triggered);
+    expect((await act('reconcile-full', 'trigger')).status).toBe(202);
+    const asked = sent - before;
     await eventually(async () => {
       const { info } = await client.schedule.getHandle('reconcile-full').describe();
       expect(info.numActionsSkippedOverlap).toBeGreaterThanOrEqual(1);
+      expect(info.numActionsSkippedOverlap).toBeLessThan(asked);
     });
     expect(await runs()).toEqual(first);
   });
