@@ -27,9 +27,9 @@ export type Output = { readonly logFile: string } | 'pipe';
 
 /**
  * How the programs run. V8 lets a heap that is far below its limit grow to several times what lives in it
- * before it collects: the app then takes 600 MB and more under load, and no less time. The new generation is kept
- * three times per isolate, and each task queue has an isolate. Half of it saves 25 MB and costs a tenth
- * of the app's time: what lives as long as an order is then copied to the old generation.
+ * before it collects: the app then takes 600 MB and more under load, and no less time. The new generation
+ * is kept three times per isolate, and each task queue has an isolate. Half of it saves 25 MB and costs a
+ * tenth of the app's time: what lives as long as an order is then copied to the old generation.
  */
 export const NODE_FLAGS = [
   '--enable-source-maps',
