@@ -21,6 +21,7 @@ import type { Database } from '../client/client.ts';
 import { keyClaimed, type KeyClaim } from '../access/idempotency.ts';
 import { violatesConstraint } from '../client/errors.ts';
 import { newId } from '../client/ids.ts';
+import { notifyOrderChanged } from '../client/notify.ts';
 import { findCreditOf } from '../credit/accounts.ts';
 import { creditSpent, isCreditShort } from '../credit/ledger.ts';
 import { findShortages, isStockShort, linesHeld } from '../catalog/stock.ts';
@@ -77,7 +78,9 @@ export async function openOrder(
   for (let numbers = 1; ; numbers += 1) {
     try {
       const order = await insertPending(db, claim, draft);
-      return order === null ? { kind: 'key_taken' } : { kind: 'opened', order };
+      if (order === null) return { kind: 'key_taken' };
+      notifyOrderChanged(db, order.id);
+      return { kind: 'opened', order };
     } catch (error) {
       if (violatesConstraint(error, NUMBER_TAKEN) && numbers < MAX_NUMBERS) continue;
       if (isCreditShort(error)) {

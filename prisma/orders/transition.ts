@@ -12,6 +12,7 @@ import {
   type OrderStatus,
 } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
+import { notifyOrderChanged } from '../client/notify.ts';
 import { Prisma } from '../generated/client.ts';
 
 export interface Transition {
@@ -58,10 +59,12 @@ export async function orderTransaction<T>(
   orderId: OrderId,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return db.$transaction(async (tx) => {
+  const result = await db.$transaction(async (tx) => {
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${orderId}, 0))`;
     return work(tx);
   });
+  notifyOrderChanged(db, orderId);
+  return result;
 }
 
 /**
@@ -84,12 +87,26 @@ export async function transitionAlone(
   change: Transition,
   alongside: Prisma.Sql = Prisma.empty,
 ): Promise<TransitionOutcome> {
-  const changed = await tryTransition(db, change, { alongside });
+  const changed = await tryTransitionAlone(db, change, alongside);
   if (changed) return changed;
   return orderTransaction(db, change.orderId, async (tx) => {
     const how = { ...UNDER_LOCK, alongside };
     return (await tryTransition(tx, change, how)) ?? explainRefusal(tx, change);
   });
+}
+
+/**
+ * The same without a second try: null when nothing was moved, because the change is refused or another
+ * transaction was about to change the order.
+ */
+export async function tryTransitionAlone(
+  db: Database,
+  change: Transition,
+  alongside: Prisma.Sql,
+): Promise<Changed | null> {
+  const changed = await tryTransition(db, change, { alongside });
+  if (changed) notifyOrderChanged(db, change.orderId);
+  return changed;
 }
 
 const UNDER_LOCK = { isLocked: true };
@@ -110,7 +127,7 @@ interface Statement {
  * `isLocked`: the transaction has had the lock since before the statement. Then only columns that no change
  * depends on can be written meanwhile, e.g. `checked_at`, and `xmin` is not asked.
  */
-export async function tryTransition(
+async function tryTransition(
   tx: Transaction,
   change: Transition,
   { alongside = Prisma.empty, isLocked = false }: Statement = {},

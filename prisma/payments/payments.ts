@@ -8,7 +8,7 @@ import type { Payment } from '../../domain/payment.ts';
 import {
   orderTransaction,
   transitionOrder,
-  tryTransition,
+  tryTransitionAlone,
   type Transition,
   type TransitionOutcome,
 } from '../orders/transition.ts';
@@ -61,7 +61,7 @@ export async function recordCaptured(
     causationId: providerKey(orderId, 'capture'),
   };
   return (
-    (await tryTransition(db, paid, { alongside: captureWrites(payment, amountMinor) })) ??
+    (await tryTransitionAlone(db, paid, captureWrites(payment, amountMinor))) ??
     orderTransaction(db, orderId, async (tx) => {
       await recordCapture(tx, payment, amountMinor);
       return transitionOrder(tx, paid);

@@ -673,17 +673,7 @@ CREATE INDEX reconciliation_discrepancies_first_run_id_idx
 CREATE INDEX reconciliation_discrepancies_resolved_run_id_idx
   ON reconciliation_discrepancies (resolved_run_id);
 
--- Wakeups for waiting readers (Prefer: wait, event streams, the product cache). They are hints: a
--- lost one costs the reader a poll.
-
-CREATE FUNCTION notify_order() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM pg_notify('holdfast_orders', NEW.order_id);
-  RETURN NULL;
-END
-$$;
-CREATE TRIGGER events_notify AFTER INSERT ON events
-  FOR EACH ROW EXECUTE FUNCTION notify_order();
+-- The product cache reads again what has changed. A notification is a hint: a lost one costs a poll.
 
 -- Without the product: of many in one transaction, such as a batch of an import, one is sent.
 CREATE FUNCTION notify_product() RETURNS trigger LANGUAGE plpgsql AS $$
