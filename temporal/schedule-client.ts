@@ -36,7 +36,8 @@ export interface ScheduleClient {
 type Found =
   { readonly kind: 'found'; readonly schedule: Schedule } | { readonly kind: 'not_found' };
 
-const DEADLINE_MS = 5_000;
+/** Temporal asks a schedule's worker that has left for 5 s before it asks another one. */
+const DEADLINE_MS = 8_000;
 /** We make a handful; a namespace with more than these is not ours alone. */
 const MOST = 100;
 const NEXT = 3;
