@@ -38,10 +38,11 @@ export const attentionPage: ConsolePage = {
   path: '/attention',
   title: 'Attention',
   async view(c) {
-    const { cause, after } = c.req.query();
+    const { cause, source, after } = c.req.query();
+    const isAll = cause === undefined && source === undefined;
     const [first, cases, groups, runs] = await Promise.all([
-      cause === undefined ? waiting(c) : letters(c, cause, after),
-      cause === undefined ? openCases(c) : '',
+      isAll ? waiting(c) : letters(c, { cause, source, after }),
+      isAll ? openCases(c) : '',
       causes(c),
       redrives(c),
     ]);
@@ -63,12 +64,11 @@ async function waiting(c: ConsoleContext): Promise<Html> {
     callApi(c, { path, schema: orderListSchema }),
   ]);
   const known = new Map(orders.ok ? orders.value.data.map((order) => [order.id, order]) : []);
-  const list = (found: typeof steps, what: string) =>
+  const list = (found: typeof steps, { what, source }: { what: string; source: string }) =>
     html`<h2>${what} that wait for a decision</h2>
-      ${show(found, ({ data, has_more: more }) =>
-        letterTable(data, { what, known, more: more ? `Only the newest ${PAGE}.` : '' }),
-      )}`;
-  return html`${list(steps, 'Orders')} ${list(refunds, 'Refunds')}`;
+      ${show(found, (page) => letterTable(page, { what, known, filter: { source } }))}`;
+  return html`${list(steps, { what: 'Orders', source: 'checkout' })}
+  ${list(refunds, { what: 'Refunds', source: 'refund' })}`;
 }
 
 /** Orders with an open dispute, fraud warning or review; what can be done is on their pages. */
@@ -84,20 +84,22 @@ async function openCases(c: ConsoleContext): Promise<Html> {
     )}`;
 }
 
-/** The open dead letters of one cause, one by one. */
-async function letters(c: ConsoleContext, cause: string, after?: string): Promise<Html> {
-  const found = await openLetters(c, { fingerprint: cause, starting_after: after });
+/** The open dead letters of one cause or source, one by one. */
+async function letters(
+  c: ConsoleContext,
+  { cause, source, after }: Readonly<Record<'cause' | 'source' | 'after', string | undefined>>,
+): Promise<Html> {
+  const filter = { fingerprint: cause, source, starting_after: after };
+  const found = await openLetters(c, filter);
+  const of = { what: 'Failures', known: new Map<string, OrderBody>(), filter: { cause, source } };
   return html`<p><a href="/console/attention">All causes</a></p>
-    <h2><code>${cause}</code></h2>
-    <div class="actions">${bulkForms(cause)}</div>
-    ${show(found, ({ data, has_more: more }) => {
-      const next = apiPath('/console/attention', { cause, after: data.at(-1)?.id });
-      return letterTable(data, {
-        what: 'Failures',
-        known: new Map(),
-        more: more ? html`<a href="${next}">Older</a>` : '',
-      });
-    })}`;
+    ${
+      cause === undefined
+        ? ''
+        : html`<h2><code>${cause}</code></h2>
+            <div class="actions">${bulkForms(cause)}</div>`
+    }
+    ${show(found, (page) => letterTable(page, of))}`;
 }
 
 function openLetters(c: ConsoleContext, filter: Parameters<typeof apiPath>[1]) {
@@ -106,8 +108,13 @@ function openLetters(c: ConsoleContext, filter: Parameters<typeof apiPath>[1]) {
 }
 
 function letterTable(
-  data: readonly DeadLetterBody[],
-  of: { what: string; known: ReadonlyMap<string, OrderBody>; more: Html | string },
+  { data, has_more: hasMore }: { data: readonly DeadLetterBody[]; has_more: boolean },
+  of: {
+    what: string;
+    known: ReadonlyMap<string, OrderBody>;
+    /** The parameters of the page that has what is older. */
+    filter: Parameters<typeof apiPath>[1];
+  },
 ): Html {
   const rows = data.map((letter) => {
     const order = of.known.get(letter.order_id ?? '');
@@ -122,8 +129,9 @@ function letterTable(
   });
   const head = ['Order', 'What failed', 'Tries', 'Last try'];
   const caption = `${of.what} that wait for a decision`;
+  const older = apiPath('/console/attention', { ...of.filter, after: data.at(-1)?.id });
   return html`${table({ caption, head, rows, empty: 'None.' })}
-  ${of.more === '' ? '' : html`<p>${of.more}</p>`}`;
+  ${hasMore ? html`<p><a href="${older}">Older</a></p>` : ''}`;
 }
 
 const RETRY = {

@@ -5,7 +5,7 @@ import { REPORT_TYPES } from '../../domain/reports.ts';
 import { startOfDay } from '../../domain/time-zone.ts';
 import { listOf } from '../schemas/common.ts';
 import { anyJobSchema, type JobBody } from '../schemas/jobs.ts';
-import { callApi } from './call-api.ts';
+import { apiPath, callApi } from './call-api.ts';
 import type { Action, ConsoleContext, ConsolePage, Html } from './page.ts';
 import {
   actionForm,
@@ -28,6 +28,12 @@ const PATHS: Readonly<Record<JobBody['object'], string>> = {
   bulk: '/v1/bulk',
 };
 
+const KINDS: Readonly<Record<JobBody['object'], string>> = {
+  report: 'reports',
+  import: 'imports',
+  bulk: 'bulk actions',
+};
+
 /** `timeZone`: the shop's, in which the days of a report begin. */
 export function createJobsPage(timeZone: string): ConsolePage {
   return {
@@ -36,7 +42,8 @@ export function createJobsPage(timeZone: string): ConsolePage {
     async view(c) {
       // There from the start, so that an action shows what it did.
       const content = await jobList(c);
-      return html`${lazyPart('list', REFRESH_SECONDS, { content })}
+      const { kind, after } = c.req.query();
+      return html`${lazyPart('list', REFRESH_SECONDS, { content, query: { kind, after } })}
         <h2>Request a report</h2>
         ${reportForm(timeZone)}`;
     },
@@ -76,11 +83,15 @@ function act(verb: 'approve' | 'cancel' | 'resume', done: (job: JobBody) => stri
   };
 }
 
+/** The newest of each kind, or what is older of one. */
 async function jobList(c: ConsoleContext): Promise<Html> {
+  const { kind, after } = c.req.query();
+  const listed = Object.entries(PATHS).filter(([each]) => kind === undefined || kind === each);
   const lists = await Promise.all(
-    Object.values(PATHS).map((path) =>
-      callApi(c, { path: `${path}?limit=${SHOWN}`, schema: listOf(anyJobSchema) }),
-    ),
+    listed.map(([, path]) => {
+      const page = apiPath(path, { limit: SHOWN, starting_after: after });
+      return callApi(c, { path: page, schema: listOf(anyJobSchema) });
+    }),
   );
   const jobs: JobBody[] = lists.flatMap((list) => (list.ok ? list.value.data : []));
   const problems = lists.flatMap((list) => (list.ok ? [] : [problemBox(list.problem)]));
@@ -100,11 +111,14 @@ async function jobList(c: ConsoleContext): Promise<Html> {
       ]),
     empty: 'Nothing was requested yet.',
   })}
-  ${
-    lists.some((list) => list.ok && list.value.has_more)
-      ? html`<p class="muted">The newest ${SHOWN} of each kind. The API has the older ones.</p>`
-      : ''
-  }`;
+  ${kind === undefined ? '' : html`<p><a href="/console/jobs">The newest of each kind</a></p>`}
+  ${lists.map((list) => (list.ok && list.value.has_more ? olderLink(list.value.data.at(-1)) : ''))}`;
+}
+
+function olderLink(last: JobBody | undefined): Html | string {
+  if (last === undefined) return '';
+  const href = apiPath('/console/jobs', { kind: last.object, after: last.id });
+  return html`<p><a href="${href}">Older: ${KINDS[last.object]}</a></p>`;
 }
 
 /** Without a value the bar says that something goes on. */

@@ -139,6 +139,19 @@ describe('Attention', () => {
     expect(await statuses()).toEqual({ open: 1, redriven: 1 });
   });
 
+  test('more steps that wait for a person than a page holds are behind the link to older ones', async () => {
+    for (let n = 0; n < 21; n += 1) {
+      await deadLetterFixture(shop.db, orderId, { source: 'checkout', subject: `step${n}` });
+    }
+    const listed = (html: string) => new Set(html.match(/dl[a-z]*_\w{26}/g) ?? []);
+    const first = (await page('/attention')).html;
+    const [, older = ''] = /href="\/console(\/attention\?[^"]+)">Older/.exec(first) ?? [];
+    expect(older).toContain('source=checkout');
+    const { html } = await page(older.replaceAll('&amp;', '&'));
+    expect(html.match(/>Decide</g)).toHaveLength(1);
+    expect(new Set([...listed(first), ...listed(html)]).size).toBe(21);
+  });
+
   test('a step that waits for a person is shown with the effect of each decision', async () => {
     await deadLetterFixture(shop.db, orderId, {
       source: 'checkout',
@@ -341,5 +354,17 @@ describe('Jobs', () => {
     });
     const wrong = await press('/jobs', { action: 'request', ...fields, to: '2025-01-01' });
     expect(wrong).toMatchObject({ status: 409, notice: expect.stringContaining('/to') });
+  });
+
+  test('jobs beyond the newest ten of a kind are behind the link to older ones', async () => {
+    await shop.db.job.deleteMany({});
+    for (let n = 0; n < 11; n += 1) await press('/jobs', { action: 'request', ...fields });
+    const idsIn = (html: string) => new Set(html.match(/<code>rep_\w{26}/g) ?? []);
+    const first = (await page('/jobs')).html;
+    const [, older = ''] = /href="\/console(\/jobs\?[^"]+)">Older: reports/.exec(first) ?? [];
+    const { html } = await page(older.replaceAll('&amp;', '&'));
+    expect([idsIn(first).size, idsIn(html).size]).toEqual([10, 1]);
+    expect(new Set([...idsIn(first), ...idsIn(html)]).size).toBe(11);
+    expect(html).not.toContain('Older:');
   });
 });
