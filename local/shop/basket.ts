@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Product } from './api.ts';
 
 const NAME = 'basket';
-const MAX_PRODUCTS = 20;
+export const MAX_PRODUCTS = 20;
 export const MAX_QUANTITY = 99;
 const WEEK_SECONDS = 7 * 24 * 60 * 60;
 

@@ -3,14 +3,17 @@ import { html } from 'hono/html';
 import { formatMoney } from '../../domain/money.ts';
 import type { Html } from '../web/page.ts';
 import type { Product } from './api.ts';
-import { MAX_QUANTITY, type BasketLine } from './basket.ts';
+import { MAX_PRODUCTS, MAX_QUANTITY, type BasketLine } from './basket.ts';
 import type { Offer } from './currency.ts';
 
-export function catalogPage(
-  { products, currency, currencies }: Offer,
-  basket: readonly BasketLine[],
-  apiUrl: string,
-): Html {
+interface BasketView {
+  readonly lines: readonly BasketLine[];
+  /** How many products are in the basket, those without a line included. */
+  readonly products: number;
+}
+
+export function catalogPage(offer: Offer, basket: BasketView, apiUrl: string): Html {
+  const { products, currency, currencies } = offer;
   return html`<header class="title">
       <h1>Demo shop</h1>
       <p>
@@ -22,7 +25,7 @@ export function catalogPage(
     <div class="columns">
       <section aria-labelledby="basket-title" class="aside">
         <h2 id="basket-title">Basket</h2>
-        <div id="basket" aria-live="polite">${basketPart(basket)}</div>
+        <div id="basket" aria-live="polite">${basketPart(basket, currency)}</div>
       </section>
       <section aria-labelledby="products-title">
         <h2 id="products-title">Products</h2>
@@ -102,14 +105,28 @@ function stockTone(available: number | null): string {
   return available !== null && available <= 10 ? 'few' : '';
 }
 
-/** The lines of the basket, each with its quantity, and the way to the checkout. */
-function basketPart(lines: readonly BasketLine[]): Html {
-  if (lines.length === 0) return html`<p class="hint">The basket is empty.</p>`;
+/** The lines of the basket, each with its quantity, what has no line, and the way to the checkout. */
+function basketPart({ lines, products }: BasketView, currency: string): Html {
+  if (products === 0) return html`<p class="hint">The basket is empty.</p>`;
+  const left = products - lines.length;
   return html`<ul class="lines">
       ${lines.map(basketLine)}
     </ul>
-    ${totalPart(lines)}
-    <a role="button" class="wide" href="/shop/checkout">Check out</a>`;
+    ${left > 0 && leftPart(left, currency)}
+    ${
+      products === MAX_PRODUCTS &&
+      html`<p class="hint">The basket is full: it holds ${MAX_PRODUCTS} products.</p>`
+    }
+    ${
+      lines.length > 0 &&
+      html`${totalPart(lines)} <a role="button" class="wide" href="/shop/checkout">Check out</a>`
+    }`;
+}
+
+/** They stay in the basket: another currency has them again. */
+function leftPart(products: number, currency: string): Html {
+  const are = products === 1 ? 'One product is' : `${products} products are`;
+  return html`<p class="hint">${are} in the basket, but not sold in ${currency} at present.</p>`;
 }
 
 function basketLine({ product, quantity, totalMinor }: BasketLine): Html {

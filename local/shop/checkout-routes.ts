@@ -23,8 +23,9 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
   app.post('/checkout', async (c) => {
     const lines = await basketOf(c, deps);
     const sent = readForm(await c.req.parseBody());
-    if (sent === null || lines.length === 0) return c.redirect('/shop', 303);
+    if (sent === null) return c.redirect('/shop', 303);
     const { form, card, trouble } = sent;
+    if (lines.length === 0) return c.redirect(placeAfterEmptied(deps, form.key), 303);
     const purchase = await buy(deps, {
       purchase: {
         key: form.key,
@@ -49,6 +50,11 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
     return show(c, deps, { lines, form: next, errors: fieldErrors(answer), told });
   });
   return app;
+}
+
+/** An earlier press of the same Buy has emptied the basket: its order is shown. */
+function placeAfterEmptied({ purchases }: ShopDeps, key: string): string {
+  return purchases.find(key) === undefined ? '/shop' : `/shop/purchases/${key}`;
 }
 
 /** The first one of the browser's languages that mails are written in. */

@@ -39,8 +39,9 @@ export function createShop(options: ShopOptions): Hono {
   });
   app.get('/', async (c) => {
     const offer = offerTo(c, await deps.api.products());
-    const basket = linesOf(readBasket(c), offer.products);
-    const main = catalogPage(offer, basket, deps.apiUrl);
+    const basket = readBasket(c);
+    const lines = linesOf(basket, offer.products);
+    const main = catalogPage(offer, { lines, products: Object.keys(basket).length }, deps.apiUrl);
     return respondPage(c, deps.site, { title: 'Products', main });
   });
   app.post('/currency', async (c) => {

@@ -46,13 +46,25 @@ describe('the products', () => {
     expect(wordsOf(other.text)).toContain('Total €19.00');
   });
 
+  test('a basket with 20 products says that it is full, and keeps them when another is added', async () => {
+    const visitor = visit();
+    const fill = async (sku: string) =>
+      wordsOf((await visitor.post('/shop/basket', { sku, quantity: '1' })).text);
+    for (let product = 1; product < 20; product += 1) await fill(`gone-${product}`);
+    expect(await fill('mug-white')).toContain('The basket is full: it holds 20 products.');
+    const refused = await fill('poster-a2');
+    expect(refused).toContain('19 products are in the basket, but not sold in EUR at present.');
+    expect(refused).toContain('The basket is full: it holds 20 products. Total €12.00');
+  });
+
   test('the shop shows and sells in the currency that is chosen what has a price in it, with its decimals', async () => {
     const visitor = visit();
     await visitor.post('/shop/basket', { sku: 'poster-a2', quantity: '1' });
     const inYen = wordsOf((await visitor.post('/shop/currency', { currency: 'JPY' })).text);
     expect(inYen).toMatch(/White mug ¥1,950 [\d,]+ available/);
     expect(inYen).not.toContain('Poster');
-    expect(inYen).toContain('The basket is empty.');
+    expect(inYen).toContain('One product is in the basket, but not sold in JPY at present.');
+    expect(inYen).not.toContain('Check out');
     expect(wordsOf((await visitor.post('/shop/currency', { currency: 'XXX' })).text)).toBe(inYen);
     await visitor.post('/shop/currency', { currency: 'KWD' });
     const page = await buy(visitor, 'mug-white');
@@ -99,6 +111,17 @@ describe('an order', () => {
     }
     expect(text).toContain('shipped</span>');
     expect(text.trim().split('\n\n').at(-1)).toContain('event: end');
+  });
+
+  test('Buy that is sent again after its order is placed shows that order', async () => {
+    const before = await shop.db.order.count();
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'mug-white', quantity: '1' });
+    const form = { ...fieldsIn((await visitor.get('/shop/checkout')).text), presses: '1' };
+    const first = await visitor.post('/shop/checkout', form);
+    expect(first.path).toMatch(/^\/shop\/orders\/ord_/);
+    expect((await visitor.post('/shop/checkout', form)).path).toBe(first.path);
+    expect(await shop.db.order.count()).toBe(before + 1);
   });
 
   test('pressing Buy twice at once places one order', async () => {
