@@ -1,5 +1,5 @@
 /** The pages by which a shop is operated: failed work, subscriptions, prices, charts. */
-import type { Page } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { listen } from '../../api/server.ts';
@@ -98,6 +98,22 @@ describe.skipIf(noBrowser)('the console in a browser', () => {
     await row.getByText('reading').waitFor();
     expect(await shop.db.subscription.count({ where: { paused: true } })).toBe(0);
     await expectClean();
+  });
+
+  test('an action that gets no answer says so, and is done when it is pressed again', async () => {
+    const { page } = await open('/events');
+    const row = page.getByRole('row', { name: 'analytics' });
+    const lost = (route: Route) =>
+      route.request().method() === 'POST' ? route.abort() : route.continue();
+    await page.route('**/console/events', lost);
+    await row.getByRole('button', { name: 'pause' }).click();
+    await page.getByRole('status').getByText('No answer came.').waitFor();
+    await page.unroute('**/console/events', lost);
+    await row.getByRole('button', { name: 'pause' }).click();
+    await row.getByText('paused').waitFor();
+    await row.getByRole('button', { name: 'resume' }).click();
+    await row.getByText('reading').waitFor();
+    expect(await page.getByText('No answer came.').count()).toBe(0);
   });
 
   test.each(['/stock', '/health', '/events', '/attention'])(

@@ -71,6 +71,23 @@ describe.skipIf(noBrowser)(
       expect(system.sandbox.faults.list()).toEqual([]);
     });
 
+    test('a press that gets no answer, or an error, says so on the page', async () => {
+      const { page } = await visit();
+      const add = page.getByRole('button', { name: 'Add White mug to the basket' });
+      const said = page.getByRole('alert');
+      await page.route('**/shop/basket', (route) => route.abort());
+      await add.click();
+      await said.getByText('No answer came.').waitFor();
+      await page.unroute('**/shop/basket');
+      await page.route('**/shop/basket', (route) => route.fulfill({ status: 503 }));
+      await add.click();
+      await said.getByText('That did not work.').waitFor();
+      await page.unroute('**/shop/basket');
+      await add.click();
+      await page.locator('#basket').getByText('White mug').waitFor();
+      expect(await said.count()).toBe(0);
+    });
+
     test('a refusal to ship is seen to be compensated, and the ledger has the refund', async () => {
       const { page, expectClean } = await visit();
       await toCheckout(page);

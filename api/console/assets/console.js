@@ -1,4 +1,5 @@
-// What htmx does not do: follow an order's events, move the focus, and rest in a hidden tab.
+// What htmx does not do: follow an order's events, move the focus, rest in a hidden tab, and say that
+// no answer came.
 (() => {
   /** Events come in bursts; one refresh shows them all. */
   const GATHER_MS = 150;
@@ -27,6 +28,21 @@
     return source;
   }
 
+  /** As `noticeBox` of layout.ts. */
+  function notice(text) {
+    document.querySelector('#notice')?.parentElement.remove();
+    const frame = Object.assign(document.createElement('div'), { className: 'container' });
+    const box = Object.assign(document.createElement('div'), { id: 'notice', tabIndex: -1 });
+    Object.assign(box, { className: 'box bad', textContent: text, role: 'status' });
+    frame.append(box);
+    document.querySelector('main').before(frame);
+    box.focus();
+  }
+
+  document.addEventListener('htmx:error', ({ detail }) => {
+    if (detail.ctx?.request.method !== 'POST') return;
+    notice('No answer came. Reload the page to see whether it was done.');
+  });
   document.addEventListener('htmx:after:swap', () => {
     follow();
     const notice = document.querySelector('#notice:not([data-seen])');

@@ -34,6 +34,27 @@ document.addEventListener('submit', ({ target, submitter }) => {
   });
 });
 
+/** Says above the page why a press changed nothing. */
+function sayFailed(text) {
+  document.getElementById('failed')?.remove();
+  const frame = Object.assign(document.createElement('div'), { id: 'failed', role: 'alert' });
+  const box = Object.assign(document.createElement('p'), {
+    className: 'banner',
+    textContent: text,
+  });
+  frame.className = 'container';
+  frame.append(box);
+  document.getElementById('main').before(frame);
+}
+
+document.addEventListener('htmx:response:error', () => {
+  sayFailed('That did not work. Reload the page, then try again.');
+});
+document.addEventListener('htmx:error', () => {
+  sayFailed('No answer came. Reload the page to see whether it was done.');
+});
+document.addEventListener('htmx:before:request', () => document.getElementById('failed')?.remove());
+
 // A page that comes back by the back button is usable again.
 addEventListener('pageshow', () => {
   for (const button of document.querySelectorAll('[data-busy] button')) {
