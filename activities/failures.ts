@@ -136,7 +136,7 @@ function refusalBy(status: OrderStatus): FailureType {
 
 /**
  * Any other fault, without its message: a driver may quote personal data, and failures are stored in
- * Temporal (G8). The message goes to the worker's log instead. Only an unavailable database is retried
+ * Temporal. The message goes to the worker's log instead. Only an unavailable database is retried
  * for long.
  */
 export function unexpected(operation: string, error: unknown): Error {

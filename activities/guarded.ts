@@ -24,7 +24,7 @@ interface Watcher {
 
 const NOBODY: Watcher = { onSuccess: () => Promise.resolve(), onFailure: () => Promise.resolve() };
 
-/** The same activities, which pass only the kind of an unexpected fault to Temporal (G8) and log the rest. */
+/** The same activities. They pass only the kind of an unexpected fault to Temporal, and log the rest. */
 export function guarded<T extends object>(activities: T, watcher: Watcher = NOBODY): T {
   const wrapped = Object.entries(activities).map(([activity, work]) => [
     activity,

@@ -201,7 +201,7 @@ async function start(
   switch (deadLetter.source) {
     case 'checkout': {
       const orderId = orderOf(deadLetter);
-      // The note stays in PostgreSQL, because it may contain personal data (G8).
+      // The note stays in PostgreSQL, because it may contain personal data.
       const note = `dead letter ${deadLetter.id}`;
       const resolution = { step: deadLetter.subject, decision: action, note, actor: by.apiKeyId };
       return resolveStep({ db, checkouts }, orderId, resolution);

@@ -1,6 +1,6 @@
 /**
  * The process's log: JSON lines on standard output. Error messages that may quote values are left
- * out: a database error repeats the values of its statement, personal data among them (G8).
+ * out: a database error repeats the values of its statement, personal data among them.
  */
 import {
   DefaultLogger,

@@ -16,7 +16,7 @@ const RANDOM_DIGITS = 14;
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 export type SpanKind = 'server' | 'client' | 'internal';
 
-/** Work that has ended. Its attributes and its error are codes and ids, never texts with values (G8). */
+/** Work that has ended. Its attributes and its error are codes and ids, never texts with values. */
 export interface Span {
   readonly name: string;
   readonly kind: SpanKind;

@@ -1,6 +1,6 @@
 /**
  * Starts, updates, signals and inspects checkout workflows. Every call has a deadline. An unreachable
- * Temporal is the outcome `unavailable`, because orders are accepted without it (G4).
+ * Temporal is the outcome `unavailable`, because orders are accepted without it.
  */
 import {
   WithStartWorkflowOperation,

@@ -1,6 +1,6 @@
 /**
  * The process's connection to Temporal. It is opened in the background and retried until it succeeds,
- * because the API serves without it (G4). Once open, it reconnects on its own.
+ * because the API serves without it. Once open, it reconnects on its own.
  */
 import { setTimeout } from 'node:timers/promises';
 import { Client, type ConnectionLike, type WorkflowClientInterceptor } from '@temporalio/client';

@@ -1,6 +1,6 @@
 /**
  * Calls to Temporal with a deadline. An unreachable or slow server is a value (`unavailable`), because
- * the API serves without Temporal (G4); so is a request that Temporal will never accept (`rejected`),
+ * the API serves without Temporal; so is a request that Temporal will never accept (`rejected`),
  * because somebody has to look at it. Every other error is thrown.
  */
 import {
@@ -21,7 +21,7 @@ export interface Unavailable {
 /** Temporal refuses this request for good, e.g. because it exceeds a limit of the server. */
 export interface Rejected {
   readonly kind: 'rejected';
-  /** The server's words. They name limits and attributes, never values of a person (G8). */
+  /** The server's words. They name limits and attributes, never values of a person. */
   readonly reason: string;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The contract between workflows and activities. Plain JSON in and out: ids, integers, strings; never
- * personal data (G8). A business result is a value with a `kind`; a fault is thrown and retried by
+ * personal data. A business result is a value with a `kind`; a fault is thrown and retried by
  * Temporal as long as its type says (`PATIENCE` in domain/failures.ts).
  */
 import type { Resume } from '../domain/attention.ts';

@@ -1,4 +1,4 @@
-/** A failure in one line. Activities write every message themselves, so it has no personal data (G8). */
+/** A failure in one line. Activities write every message themselves, so it has no personal data. */
 import { rootCause } from '@temporalio/workflow';
 
 export function failureSummary(error: unknown): string {

@@ -12,7 +12,7 @@ export interface Schema<T> {
   is(value: unknown): value is T;
   /** The value without members that nobody expects, which could replace others where it is spread. */
   strip(value: unknown): unknown;
-  /** Why the value is refused. It names members and never quotes the value (G8). */
+  /** Why the value is refused. It names members and never quotes the value. */
   explain(value: unknown, name: string): string;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The payment of an order: capture, and its compensation, void or refund. Each intent is recorded
- * before the provider is called, and a recorded one is looked up before it is repeated (G3): a key that
+ * before the provider is called, and a recorded one is looked up before it is repeated: a key that
  * has expired at the provider can never charge twice.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';

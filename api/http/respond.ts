@@ -13,7 +13,7 @@ type Stored<S extends StatusCode, T extends z.ZodType> = Response &
 /** The statuses of stored responses. */
 const STORED_STATUSES = [200, 201, 202, 402, 422] as const;
 
-/** Sends a stored response byte for byte (G9). A header marks a replay. */
+/** Sends a stored response byte for byte. A header marks a replay. */
 export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c: Context,
   stored: StoredResponse,

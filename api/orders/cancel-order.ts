@@ -1,7 +1,7 @@
 /**
  * Cancels an order. The workflow decides, so that a cancel and a shipment cannot both succeed; the
  * database answers only when the result is certain. The same Idempotency-Key is the same update, so a
- * lost response can be requested again (G10).
+ * lost response can be requested again.
  */
 import { CANCEL_REFUSALS, type CancelRefusal } from '../../domain/cancel-refusal.ts';
 import { compensationsAt, lastStage } from '../../domain/checkout-steps.ts';

@@ -1,6 +1,6 @@
 /**
  * Mail over SMTP with a small pool of connections. Reasons contain SMTP codes only: a server's text
- * repeats the address (G8). TLS and credentials are part of the URL, e.g. `smtps://user:pass@host` or
+ * repeats the address. TLS and credentials are part of the URL, e.g. `smtps://user:pass@host` or
  * `smtp://host?requireTLS=true`.
  */
 import { connect } from 'node:net';

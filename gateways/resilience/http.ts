@@ -122,7 +122,7 @@ export function digestOf(bytes: Uint8Array | string): string {
 
 /**
  * A provider's own code (`out_of_stock`), or the fallback when it is not a code: prose may name a
- * person, and these codes enter workflow histories (G8).
+ * person, and these codes enter workflow histories.
  */
 export function errorCode(fallback: string, code: string | null | undefined): string {
   return /^[a-z][a-z0-9_]{0,63}$/.test(code ?? '') && code ? code : fallback;

@@ -1,7 +1,7 @@
 /**
  * How a call to a provider can end without a response. Adapters return these as data and throw for
- * no failure of a network or provider (G3: unknown is never read as failure). What they throw is our
- * own fault: a bug, or a `ProviderRejection`.
+ * no failure of a network or provider: an unknown outcome is never read as a failure. What they throw
+ * is our own fault: a bug, or a `ProviderRejection`.
  */
 
 /**

@@ -1,6 +1,6 @@
 /**
  * What went wrong with a call, in words: an operator reads them at an order or dead letter, in Temporal
- * and in the log. Built from technical codes alone, never from a provider's text (G8).
+ * and in the log. Built from technical codes alone, never from a provider's text.
  */
 import { AccessRefused, CallFault, NotUnderstood, ProviderBusy } from './faults.ts';
 

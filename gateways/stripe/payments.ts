@@ -1,7 +1,7 @@
 /**
  * Payments with Stripe's PaymentIntents and manual capture. Every call that moves money carries the
  * intent's own key; because Stripe deletes keys after 24 hours, each call is also safe without: an
- * old authorization and every refund are looked up first (G2).
+ * old authorization and every refund are looked up first.
  */
 import type { OrderId } from '../../domain/ids.ts';
 import { Inconclusive, NotUnderstood } from '../resilience/faults.ts';

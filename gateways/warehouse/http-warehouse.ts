@@ -1,6 +1,6 @@
 /**
  * The warehouse over HTTP, after docs/warehouse-contract.md. A response outside of the contract is
- * `unknown`, and reasons are passed on only when they are codes (G8).
+ * `unknown`, and reasons are passed on only when they are codes.
  */
 import { z } from 'zod';
 import { NotUnderstood, ProviderFault, throwUnlessRefusal } from '../resilience/faults.ts';

@@ -100,7 +100,7 @@ export async function findTraceparent(db: Database, id: string): Promise<string 
   return found?.traceparent ?? null;
 }
 
-/** The arguments of a checkout workflow. Ids and amounts only (G8). */
+/** The arguments of a checkout workflow. Ids and amounts only: no personal data enters Temporal. */
 export interface CheckoutStart {
   readonly orderId: OrderId;
   readonly totalMinor: number;

@@ -1,6 +1,6 @@
 /**
  * The only writer of `orders.status`, `orders.version` and `events`. State and event are one raw SQL
- * statement, so neither can exist without the other (G7); the per-order sequence has no gaps, because
+ * statement, so neither can exist without the other; the per-order sequence has no gaps, because
  * the version is incremented under the order's row lock.
  */
 import { randomUUID } from 'node:crypto';

@@ -28,7 +28,7 @@ export async function findPayment(db: Transaction, orderId: OrderId): Promise<Pa
 
 /**
  * Records an intent before the call. `repeated`: it was recorded before, so the provider may have done
- * it already: look up first (G3).
+ * it already: look up first.
  */
 export async function recordIntent(
   db: Database,

@@ -61,7 +61,7 @@ export async function countOpenRefunds(
   return counts;
 }
 
-/** The arguments of a refund workflow. Ids and amounts only (G8). */
+/** The arguments of a refund workflow. Ids and amounts only: no personal data enters Temporal. */
 export interface RefundStart {
   readonly refundId: RefundId;
   readonly orderId: OrderId;

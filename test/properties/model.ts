@@ -24,7 +24,7 @@ async function expectOrder(shop: ShopState, orderId: OrderId, seen: Seen): Promi
     include: { payment: true },
   });
   const received = { orderId, cancels: seen.cancels, status: order.status };
-  // A cancel has a definite response (G10): 202, the order is cancelled; 409, it is not.
+  // A cancel has a definite response: 202, the order is cancelled; 409, it is not.
   for (const answer of seen.cancels) expect([202, 409], JSON.stringify(received)).toContain(answer);
   const cancelled = seen.cancels.includes(202) && !leftBefore(shop, orderId);
   expect(order.status, JSON.stringify(received)).toBe(cancelled ? 'cancelled' : 'shipped');

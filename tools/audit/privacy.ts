@@ -1,5 +1,5 @@
 /**
- * Searches Temporal for personal data (G8): the newest workflows of every type, with all payloads
+ * Searches Temporal for personal data: the newest workflows of every type, with all payloads
  * decoded, are searched for what the database has about the customer of each order they name.
  */
 import type { Client } from '@temporalio/client';

@@ -1,5 +1,5 @@
 /**
- * Cancel with a definite answer (G10). Before shipping is requested, the order is cancelled at once.
+ * Cancel with a definite answer. Before shipping is requested, the order is cancelled at once.
  * Afterwards the warehouse decides: the parcel stays and the cancel is accepted, or it has left and the
  * cancel is refused. The database, not the history, says whether shipping was requested: a worker may
  * have died between its request and its report to Temporal.

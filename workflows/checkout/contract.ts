@@ -1,6 +1,6 @@
 /**
  * The contract of the checkout workflow: start options, signal, updates and query. It carries no
- * personal data (G8).
+ * personal data.
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowStartOptions } from '@temporalio/client';

@@ -1,6 +1,6 @@
 /**
  * The compensation stack. A compensation is registered before its step runs. They run in reverse order,
- * and one that fails does not keep the others from running (G5). Call `compensate` in a
+ * and one that fails does not keep the others from running. Call `compensate` in a
  * non-cancellable scope.
  */
 import type { CompensationName } from '../../domain/checkout-steps.ts';

@@ -1,4 +1,4 @@
-/** The contract of the workflows of jobs. It carries no personal data (G8). */
+/** The contract of the workflows of jobs. It carries no personal data. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { jobKindOf, jobWorkflowId } from '../../domain/ids.ts';
 import type { JobProgress } from '../../domain/jobs.ts';

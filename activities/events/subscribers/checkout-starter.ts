@@ -1,6 +1,6 @@
 /**
  * Starts the workflow of each placed order that has none: the API starts it after its response and
- * does not wait, so the start can be lost with the process or during a Temporal outage (G4).
+ * does not wait, so the start can be lost with the process or during a Temporal outage.
  */
 import pMap from 'p-map';
 import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';

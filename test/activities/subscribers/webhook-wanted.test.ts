@@ -1,6 +1,6 @@
 /**
  * What happened before an endpoint was disabled, dropped a type, or was held back is delivered, retried
- * or a dead letter (G7), and the audit says so.
+ * or a dead letter, and the audit says so.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
