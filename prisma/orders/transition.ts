@@ -1,7 +1,7 @@
 /**
- * The only writer of `orders.status`, `orders.version` and `events`. State and event are one raw SQL
- * statement, so neither can exist without the other; the per-order sequence has no gaps, because
- * the version is incremented under the order's row lock.
+ * Alone changes `orders.status` and `orders.version`; place-order.ts writes the first, `pending`, with
+ * its event. State and event are one raw SQL statement, so neither can exist without the other. The
+ * sequence of each order's events has no gaps: the version is incremented under the order's row lock.
  */
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../../domain/ids.ts';
