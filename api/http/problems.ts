@@ -37,7 +37,7 @@ export const PROBLEMS = {
   order_expired: [409, 'The order of this Idempotency-Key expired before it was paid.'],
   not_refundable: [409, 'The order cannot be refunded.'],
   not_cancellable: [409, 'The order can no longer be cancelled.'],
-  stock_not_available: [409, 'The units are reserved for orders or not in stock.'],
+  stock_not_available: [409, 'The units are held for orders or not in stock.'],
   rewind_ahead: [409, 'The subscription has not delivered the events of that time.'],
   dead_letter_not_open: [409, 'The dead letter is not open.'],
   decision_required: [409, 'An order or a refund waits for a decision about the dead letter.'],

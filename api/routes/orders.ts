@@ -111,7 +111,7 @@ const placeRoute = createRoute({
   },
   responses: {
     201: {
-      description: 'Stock is reserved and the payment authorized. `Location` is the order.',
+      description: 'The units are held and the payment is authorized. `Location` is the order.',
       headers: responseHeaders('Location', 'Preference-Applied'),
       content: { 'application/json': { schema: placedOrderSchema } },
     },
@@ -136,8 +136,8 @@ const confirmRoute = createRoute({
   tags,
   summary: 'Get the outcome of a payment that the shopper has confirmed',
   description:
-    'Looks the payment up and settles the order. Safe to repeat: it changes nothing that the payment ' +
-    "provider's webhook would not change as well.",
+    'Looks the payment up and places, declines or expires the order. Safe to repeat: it changes nothing ' +
+    "that the payment provider's webhook would not change as well.",
   request: { params: orderParam },
   responses: {
     200: {
