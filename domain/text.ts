@@ -57,12 +57,12 @@ export function isStorable(text: string): boolean {
   return !UNSTORABLE.test(text);
 }
 
-/** True for text on one line with something to see, of at most `maxLength` characters. */
+/** True for text on one line with a visible character, of at most `maxLength` characters. */
 export function isLine(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && LINE.test(value) && lengthOf(value) <= maxLength;
 }
 
-/** True for text on several lines with something to see, of at most `maxLength` characters. */
+/** True for text on several lines with a visible character, of at most `maxLength` characters. */
 export function isParagraphs(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && PARAGRAPHS.test(value) && lengthOf(value) <= maxLength;
 }

@@ -13,7 +13,7 @@ import { placedOrderBody } from './representations.ts';
 
 /** Long enough for another shopper's payment to finish or fail. */
 const HELD_RETRY_SECONDS = 5;
-/** The sweep that expires the order runs once a minute. */
+/** Much less than the sweep's minute, so that the retry learns of the end soon. */
 const EXPIRING_RETRY_SECONDS = 5;
 const PAYMENT_RETRY_SECONDS = 2;
 const TIMED_OUT_RETRY_SECONDS = 2;

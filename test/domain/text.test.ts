@@ -56,7 +56,7 @@ describe('a line', () => {
     ['x'.repeat(MAX + 1), 'too many characters'],
   ])('%j is no line: %s', (text) => expect(isLine(text, MAX)).toBe(false));
 
-  test('whatever is a line is storable, has something to see, and matches the pattern of the API reference', () => {
+  test('whatever is a line is storable, has a visible character, and matches the pattern of the API reference', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         if (!isLine(text, MAX)) return;
