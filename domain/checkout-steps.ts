@@ -1,7 +1,8 @@
 /**
  * The steps of a checkout and their compensations, in the order they run. Types, stages, retry
  * budgets, decisions and the restart from the database are derived from this one table. A new step is
- * a row here, its activity, and its call in `goForward` (workflows/checkout/checkout.ts).
+ * a row here, its activity, its call in `goForward` (workflows/checkout/checkout.ts), and its row in
+ * the console's picture (api/console/saga-rows.ts): docs/add-a-step.md.
  */
 
 export type Decision = 'retry' | 'skip' | 'cancel';

@@ -1,4 +1,7 @@
-/** The steps of an order as operators know them, with the events that say how they ended. */
+/**
+ * The steps of an order as operators know them, with the events that say how they ended: what the API
+ * does, then every step of domain/checkout-steps.ts in its order.
+ */
 import type { CompensationName, ForwardStep } from '../../domain/checkout-steps.ts';
 import type { EventType } from '../../domain/order.ts';
 

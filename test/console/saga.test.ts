@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isMoving, sagaOf } from '../../api/console/saga.ts';
+import { SAGA_ROWS } from '../../api/console/saga-rows.ts';
+import { CHECKOUT_STEPS } from '../../domain/checkout-steps.ts';
 import {
   order,
   TO_PAID,
@@ -14,6 +16,13 @@ import {
 
 const NONE = 'not_needed';
 const W = 'waiting/not_needed';
+
+test('the picture has a row for every step of the checkout with its compensation, in their order', () => {
+  const drawn = SAGA_ROWS.filter(({ step }) => step !== null);
+  expect(drawn.map(({ step, undo }) => [step, undo.step])).toEqual(
+    CHECKOUT_STEPS.map(({ name, compensation }) => [name, compensation.name]),
+  );
+});
 
 describe('an order that goes forward', () => {
   test.each([
