@@ -114,8 +114,6 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
         const shown = {
           ...checkoutStartOptions(linked(order)),
-          // A run that failed before the order was placed was started manually and did nothing.
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY' as const,
           requestEagerStart: options.eagerStart,
         };
         const isNew = await startOnce(workflow, shown);
@@ -213,6 +211,7 @@ async function updateWithStart(client: Client, { order, request, updateId }: Can
   const update: { updateId: string; args: [CancelRequest] } = { updateId, args: [request] };
   const options = {
     ...checkoutStartOptions(order),
+    workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
   };
   try {

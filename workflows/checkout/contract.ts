@@ -92,8 +92,9 @@ export const SEARCH_ATTRIBUTES = {
 } as const;
 
 /**
- * Options that start an order's workflow: one per order, never again after it closed. Search
- * attributes and summary let an operator find and read it in the Web UI.
+ * Options that start an order's workflow. One at a time, and only a run that did not complete may be
+ * followed by another: one that failed before the order was placed was started manually and did nothing.
+ * Search attributes and summary let an operator find and read it in the Web UI.
  */
 export function checkoutStartOptions({
   traceparent,
@@ -107,7 +108,7 @@ export function checkoutStartOptions({
   return {
     workflowId: checkoutWorkflowId(input.orderId),
     taskQueue: TASK_QUEUE,
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     args: [{ ...input, ...(inspectable && { inspectable }) }],
     memo: memoOf({ correlationId, traceparent, consoleUrl }),
     staticSummary: summary(`${money}: ${skus.join(', ')}`),
