@@ -57,7 +57,7 @@ import { startWorkers } from './worker/task-queues.ts';
 /** The last admitted request has its full deadline, and then finishes the step in progress. */
 const FINISH_REQUESTS_WITHIN_MS = REQUEST_DEADLINE_MS + 3_000;
 /** Bounds the shutdown, because supervisors kill a process after their own timeout, usually 30 s. */
-const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
+export const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
 /** Wrappers that a test program puts around the outbound dependencies. */
 export interface Seams {
   payments<T extends PaymentGateway>(gateway: T): T;

@@ -28,6 +28,7 @@ import { PAYMENT_WEBHOOK_EVENTS } from '../gateways/stripe/events.ts';
 import { MALLOC, NODE_FLAGS } from '../local/stack/commands.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
+import { STOP_WITHIN_MS } from '../run.ts';
 import { withTables } from '../tools/bench/model.ts';
 import { isAsWritten } from '../tools/bench/report.ts';
 import { PERMISSIONS } from '../tools/doctor/permissions.ts';
@@ -188,6 +189,10 @@ describe('numbers', () => {
 });
 
 describe('tables', () => {
+  test('docs/operations.md says how long a stop takes', () => {
+    expect(read('docs/operations.md')).toContain(`at most ${STOP_WITHIN_MS / 1000} s`);
+  });
+
   test('docs/operations.md lists the ready filters of the Web UI', () => {
     const documented = rowsOf('docs/operations.md', 'finds').map(([finds = '', query = '']) => {
       return { finds, query: unquoted(query) };
