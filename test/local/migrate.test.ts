@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { PROJECT } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
 import { dropDatabase } from '../../local/stack/postgres.ts';
@@ -11,15 +11,18 @@ import { makeDir } from '../support/run-files.ts';
 import { runScript } from './scripts.ts';
 
 const database = useOpened(createTestDatabase);
-let dir: string;
-beforeAll(() => {
-  dir = makeDir('migrations');
-  writeFileSync(join(dir, 'migration_lock.toml'), 'provider = "postgresql"\n');
-});
 
-function addMigration(name: string, sql: string): void {
-  mkdirSync(join(dir, name));
-  writeFileSync(join(dir, name, 'migration.sql'), sql);
+/** A folder for migrations. */
+function newFolder(): string {
+  const folder = makeDir('migrations');
+  writeFileSync(join(folder, 'migration_lock.toml'), 'provider = "postgresql"\n');
+  return folder;
+}
+
+/** Writes a migration; replaces one of the same name. */
+function addMigration(name: string, sql: string, folder: string): void {
+  mkdirSync(join(folder, name), { recursive: true });
+  writeFileSync(join(folder, name, 'migration.sql'), sql);
 }
 
 /** The address of a database that does not exist yet. */
@@ -49,12 +52,39 @@ describe('migrations', () => {
   });
 
   it('a migration with semicolons in comments and code is applied, and a failing one is named', async () => {
-    const options = { databaseUrl: freshUrl('fresh'), migrationsDir: dir };
-    addMigration('1_first', 'CREATE TABLE a (); -- one; two\nDO $$ BEGIN PERFORM 1; END $$;\n');
+    const folder = newFolder();
+    const options = { databaseUrl: freshUrl('fresh'), migrationsDir: folder };
+    const first = 'CREATE TABLE a (); -- one; two\nDO $$ BEGIN PERFORM 1; END $$;\n';
+    addMigration('1_first', first, folder);
     expect(await migrate(options)).toEqual(['1_first']);
-    addMigration('2_second', 'SELECT nothing;');
+    addMigration('2_second', 'SELECT nothing;', folder);
     await expect(migrate(options)).rejects.toThrow('2_second');
     await expect(migrate(options)).rejects.toThrow(/failed migrations/);
+  });
+
+  it('a failed migration changes nothing, and is applied again once it is marked as rolled back', async () => {
+    const folder = newFolder();
+    const options = { databaseUrl: freshUrl('again'), migrationsDir: folder };
+    const locked = "SET LOCAL lock_timeout = '2s'; CREATE TABLE a ();";
+    addMigration('1_first', `${locked} SELECT nothing;`, folder);
+    await expect(migrate(options)).rejects.toThrow('1_first');
+    await query(
+      options.databaseUrl,
+      'UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL',
+    );
+    addMigration('1_first', locked, folder);
+    expect(await migrate(options)).toEqual(['1_first']);
+  });
+
+  it('a migration of one statement is no transaction, so that it can create an index concurrently', async () => {
+    const folder = newFolder();
+    const options = { databaseUrl: freshUrl('index'), migrationsDir: folder };
+    const index = 'CREATE INDEX CONCURRENTLY a_id ON a (id);';
+    addMigration('1_first', 'CREATE TABLE a (id int);', folder);
+    addMigration('2_second', `-- Alone: it cannot run in a transaction.\n${index}\n`, folder);
+    expect(await migrate(options)).toEqual(['1_first', '2_second']);
+    addMigration('3_third', `SELECT 1; ${index.replace('a_id', 'b_id')}`, folder);
+    await expect(migrate(options)).rejects.toThrow('transaction block');
   });
 });
 

@@ -1,6 +1,6 @@
--- The whole schema of the first release. This file is never edited again: each change is a new
--- migration beside it. prisma/schema.prisma describes the same tables to Prisma's client; the checks,
--- partial indexes, triggers and functions exist here only.
+-- The whole schema of the first release, and edited until then. Afterwards each change is a new migration
+-- beside it (docs/change-the-database.md). prisma/schema.prisma describes the same tables to Prisma's
+-- client; the checks, partial indexes, triggers and functions exist here only.
 
 -- Closed sets. A set that each feature adds to (event types, audit actions, step names) is text.
 
