@@ -16,7 +16,7 @@ import { settleAction } from './settle-action.ts';
 export type ExpireOutcome =
   | { readonly kind: 'expired' }
   /** The shopper had confirmed the payment in time, or it failed. */
-  | { readonly kind: 'settled' }
+  | { readonly kind: 'not_waiting' }
   /** The outcome is not known yet. The next pass retries. */
   | Later;
 

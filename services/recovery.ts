@@ -49,7 +49,7 @@ export interface RecoveryResult {
   /** Reconciliations whose workflow was started. */
   readonly started: number;
   /** Orders that do not wait for the shopper any more. */
-  readonly settled: number;
+  readonly notWaiting: number;
 }
 
 /** The grace is two missed sweeps, which means that Temporal or its workers are down. */
@@ -65,7 +65,7 @@ export async function runRecovery(
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
   const { olderThanMs, batch: limit } = limits;
-  const [delivered, expired, closed, started, settled] = await Promise.all([
+  const [delivered, expired, closed, started, notWaiting] = await Promise.all([
     counted(deps, 'deliver_callbacks', () => deliverMissedSignals(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'payment_webhooks', () =>
@@ -76,7 +76,7 @@ export async function runRecovery(
     attempted(deps, 'jobs', () => startMissedJobs(deps, limits)),
     attempted(deps, 'report', () => reportFailures(deps, limit)),
   ]);
-  return { delivered, expired, closed, started, settled };
+  return { delivered, expired, closed, started, notWaiting };
 }
 
 /** Runs pass after pass until stopped. */
@@ -124,16 +124,16 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
 /** A shopper who confirmed the payment and then left is not waited for: the order is placed or ends here. */
 async function settleWaiting(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
   const { recheckMs = RECHECK_MS, batch } = limits;
-  let settled = 0;
+  let notWaiting = 0;
   const waiting = await listWaiting(deps.db, { recheckMs, limit: batch });
   await eachItem(waiting, itemLoop(deps, 'payment_actions', String), async (orderId) => {
     await markChecked(deps.db, orderId);
     const outcome = await settleAndStart(deps, orderId);
-    if (outcome.kind === 'settled') settled += 1;
+    if (outcome.kind === 'not_waiting') notWaiting += 1;
     // The provider does not respond for the next order either.
     return outcome.kind === 'later' && UNANSWERED.includes(outcome.reason) ? 'stop' : 'next';
   });
-  return settled;
+  return notWaiting;
 }
 
 const UNANSWERED: readonly string[] = ['unavailable', 'unknown'];

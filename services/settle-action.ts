@@ -20,7 +20,7 @@ import { endUnpaid, type EndUnpaidDeps, type Later } from './end-unpaid.ts';
 
 export type ActionOutcome =
   /** The order does not wait any more. `placed`: by this call; its workflow is not started yet. */
-  | { readonly kind: 'settled'; readonly placed: Order | null }
+  | { readonly kind: 'not_waiting'; readonly placed: Order | null }
   | { readonly kind: 'waiting'; readonly action: PaymentAction; readonly expiresAt: string }
   | Later;
 
@@ -45,12 +45,12 @@ export async function settleAndStart(
   orderId: OrderId,
 ): Promise<ActionOutcome> {
   const outcome = await settleAction(deps, orderId);
-  const placed = outcome.kind === 'settled' ? outcome.placed : null;
+  const placed = outcome.kind === 'not_waiting' ? outcome.placed : null;
   if (placed !== null) deps.starter.startInBackground(startOf(placed));
   return outcome;
 }
 
-const NOT_WAITING = { kind: 'settled', placed: null } as const;
+const NOT_WAITING = { kind: 'not_waiting', placed: null } as const;
 
 async function settleWaiting(
   deps: EndUnpaidDeps,
@@ -113,9 +113,9 @@ async function place(
 ): Promise<ActionOutcome> {
   const held = { reference, captureBefore, response: responses.placed };
   const recorded = await recordPlaced(db, order, held);
-  if (recorded.kind === 'settled') {
+  if (recorded.kind === 'answered') {
     settledActions.inc({ outcome: 'placed' });
-    return { kind: 'settled', placed: order };
+    return { kind: 'not_waiting', placed: order };
   }
   // Another call was faster: it has placed the order, or is voiding the payment.
   return stillWaits(db, order.id);

@@ -60,7 +60,8 @@ export interface MaintenanceDependencies {
   readonly expireOrder: (
     order: Order,
   ) => Promise<
-    { readonly kind: 'expired' | 'settled' } | { readonly kind: 'later'; readonly reason: string }
+    | { readonly kind: 'expired' | 'not_waiting' }
+    | { readonly kind: 'later'; readonly reason: string }
   >;
 }
 

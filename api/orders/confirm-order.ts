@@ -28,7 +28,7 @@ export async function confirmOrder(
       return waitsFor(order, outcome);
     case 'later':
       return refused(paymentUnavailable(outcome.retryAfterMs));
-    case 'settled':
+    case 'not_waiting':
       return storedOutcome(deps.db, order.id);
   }
 }

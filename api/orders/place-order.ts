@@ -149,7 +149,7 @@ async function continueWaiting(
 ): Promise<PlaceOrderOutcome> {
   const outcome = await settleAndStart(deps, order.id);
   switch (outcome.kind) {
-    case 'settled':
+    case 'not_waiting':
       return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
     case 'waiting':
       await releaseKey(deps.db, request.claim);

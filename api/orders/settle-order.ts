@@ -13,10 +13,10 @@ import {
 import { recordWithdrawn } from '../../prisma/orders/expire-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import {
+  type AnswerOutcome,
   recordActionRequired,
   recordDeclined,
   recordPlaced,
-  type SettleOutcome,
 } from '../../prisma/orders/settle-order.ts';
 import { recordVoidRequested } from '../../prisma/orders/voids.ts';
 import { explainUnsettled } from '../../services/expire-order.ts';
@@ -41,9 +41,9 @@ export interface PlaceOrderDeps extends SettleAndStartDeps {
 }
 
 export type PlaceOrderOutcome =
-  /** Settled now or earlier. The stored bytes are sent unchanged. */
+  /** Answered now or earlier. The stored bytes are sent unchanged. */
   | {
-      readonly kind: 'settled';
+      readonly kind: 'answered';
       readonly orderId: OrderId | null;
       readonly response: StoredResponse;
       /** The order whose workflow has to be started; null when this attempt placed none. */
@@ -56,7 +56,7 @@ export type PlaceOrderOutcome =
       readonly orderId: OrderId;
       readonly body: PaymentActionBody;
     }
-  /** Nothing was settled. A retry starts again or resumes. */
+  /** Not answered. A retry starts again or resumes. */
   | { readonly kind: 'refused'; readonly problem: Problem };
 
 /** The provider's result for the order's only authorization. */
@@ -80,7 +80,7 @@ export type PaymentResult =
   /** The money may or may not be held. */
   | { readonly kind: 'unknown' };
 
-/** Records the result with its response, unless another attempt settled the order first. */
+/** Records the result with its response, unless another attempt was faster. */
 export async function settle(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
@@ -92,7 +92,7 @@ export async function settle(
       const { reference, captureBefore } = payment;
       const held = { reference, captureBefore, response: deps.responses.placed };
       const recorded = await recordPlaced(deps.db, order, held);
-      if (recorded.kind === 'settled') return settled(order, recorded, order);
+      if (recorded.kind === 'answered') return answered(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
       await voidIfExpired(deps, current, reference);
       return currentOutcome(deps, request, current);
@@ -173,11 +173,11 @@ async function decline(
 ): Promise<PlaceOrderOutcome> {
   const { order } = declined;
   const recorded = await recordDeclined(deps.db, order, declined);
-  if (recorded.kind === 'settled') return settled(order, recorded, null);
+  if (recorded.kind === 'answered') return answered(order, recorded, null);
   return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
 }
 
-/** The stored response of the attempt that settled the order, or why it is not settled. */
+/** The stored response, or why the order has none. */
 export async function currentOutcome(
   deps: PlaceOrderDeps,
   { claim }: PlaceOrderRequest,
@@ -199,17 +199,17 @@ export async function currentOutcome(
   }
 }
 
-function settled(
+function answered(
   { id }: Order,
-  { response }: Extract<SettleOutcome, { kind: 'settled' }>,
+  { response }: Extract<AnswerOutcome, { kind: 'answered' }>,
   placed: Order | null,
 ): PlaceOrderOutcome {
-  return { kind: 'settled', orderId: id, response, placed, replayed: false };
+  return { kind: 'answered', orderId: id, response, placed, replayed: false };
 }
 
 type CompletedKey = Extract<KeyState, { kind: 'completed' }>;
 export function replayed({ orderId, response }: Omit<CompletedKey, 'kind'>) {
-  return { kind: 'settled', orderId, response, placed: null, replayed: true } as const;
+  return { kind: 'answered', orderId, response, placed: null, replayed: true } as const;
 }
 
 export async function requireOrder(db: Database, id: OrderId): Promise<Order> {

@@ -19,9 +19,9 @@ import { authorizationWrites, settleAuthorization } from './authorizations.ts';
 import { writeVoided, type Voided } from './voids.ts';
 import { orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
 
-export type SettleOutcome =
-  | { readonly kind: 'settled'; readonly response: StoredResponse }
-  /** Another attempt settled the order first; read its outcome. */
+export type AnswerOutcome =
+  | { readonly kind: 'answered'; readonly response: StoredResponse }
+  /** Another attempt answered first; read its outcome. */
   | { readonly kind: 'superseded' };
 
 interface Placed {
@@ -39,7 +39,7 @@ export async function recordPlaced(
   db: Database,
   order: Order,
   { reference, captureBefore = null, response }: Placed,
-): Promise<SettleOutcome> {
+): Promise<AnswerOutcome> {
   const version = order.version + 1;
   const { status, body } = response({
     ...order,
@@ -68,7 +68,7 @@ export async function recordPlaced(
   );
   if (change.kind !== 'changed') return { kind: 'superseded' };
   const sent = { status, body: body.replaceAll(TIME_OF_CHANGE, change.at) };
-  return { kind: 'settled', response: sent };
+  return { kind: 'answered', response: sent };
 }
 
 /**
@@ -111,26 +111,26 @@ export async function recordActionRequired(
 export async function recordDeclined(
   db: Database,
   order: Order,
-  settled: {
+  declined: {
     readonly code: string;
     readonly reference: string | null;
     readonly response: StoredResponse;
     readonly voided?: Voided;
   },
-): Promise<SettleOutcome> {
+): Promise<AnswerOutcome> {
   return orderTransaction(db, order.id, async (tx) => {
     const change = await transitionOrder(tx, {
       orderId: order.id,
       type: 'order.declined',
       to: 'declined',
-      data: { decline_code: settled.code },
+      data: { decline_code: declined.code },
     });
     if (change.kind !== 'changed') return { kind: 'superseded' };
-    if (settled.voided) await writeVoided(tx, order, { ...settled.voided, code: settled.code });
-    else await settleAuthorization(tx, order, { ...settled, state: 'refused' });
-    await storeResponse(tx, order.id, settled.response);
+    if (declined.voided) await writeVoided(tx, order, { ...declined.voided, code: declined.code });
+    else await settleAuthorization(tx, order, { ...declined, state: 'refused' });
+    await storeResponse(tx, order.id, declined.response);
     await giveBackCredit(tx, order.id);
     await releaseHold(tx, order.id);
-    return { kind: 'settled', response: settled.response };
+    return { kind: 'answered', response: declined.response };
   });
 }

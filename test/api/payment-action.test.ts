@@ -171,7 +171,7 @@ describe('a confirmed payment', () => {
     await answer(order);
     await runRecovery(shop.services, { ...EVERY_ORDER, recheckMs: 3_600_000 });
     expect((await booksOf(order.id)).order).toBe('pending');
-    expect((await runRecovery(shop.services, EVERY_ORDER)).settled).toBeGreaterThan(0);
+    expect((await runRecovery(shop.services, EVERY_ORDER)).notWaiting).toBeGreaterThan(0);
     await placedOnce(order);
   });
 
@@ -179,7 +179,7 @@ describe('a confirmed payment', () => {
     const order = await waitingOrder();
     await answer(order);
     await passDeadline(shop.db, order.id);
-    expect(await sweep(order.id)).toMatchObject({ kind: 'settled' });
+    expect(await sweep(order.id)).toMatchObject({ kind: 'not_waiting' });
     expect(await booksOf(order.id)).toEqual(PLACED);
     expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
   });
@@ -263,7 +263,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     const held = await heldMugs(shop.db);
     const order = await waitingOrder();
     await passDeadline(shop.db, order.id);
-    expect(await sweep(order.id)).toMatchObject({ kind: 'settled' });
+    expect(await sweep(order.id)).toMatchObject({ kind: 'not_waiting' });
     expect(await booksOf(order.id)).toEqual(EXPIRED);
     expect(await heldMugs(shop.db)).toBe(held);
     expect(paymentEffects(shop, order.id)).toEqual({});

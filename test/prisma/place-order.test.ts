@@ -80,11 +80,11 @@ describe('settling an order', () => {
     const opened = await openOrder(shop.db, claim, draftOf());
     if (opened.kind !== 'opened') throw new Error(opened.kind);
     const { order } = opened;
-    const settled = await recordPlaced(shop.db, order, {
+    const recorded = await recordPlaced(shop.db, order, {
       reference: 'pi_1',
       response: () => RESPONSE,
     });
-    expect(settled).toEqual({ kind: 'settled', response: RESPONSE });
+    expect(recorded).toEqual({ kind: 'answered', response: RESPONSE });
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'placed', version: 2 });
     expect(await findPayment(shop.db, order.id)).toMatchObject({
       status: 'authorized',
@@ -100,17 +100,17 @@ describe('settling an order', () => {
     const claim = claimOf();
     const opened = await openOrder(shop.db, claim, draftOf());
     if (opened.kind !== 'opened') throw new Error(opened.kind);
-    const settled = await recordPlaced(shop.db, opened.order, {
+    const recorded = await recordPlaced(shop.db, opened.order, {
       reference: 'pi_time',
       response: ({ updatedAt, version }) => ({
         status: 201,
         body: JSON.stringify({ updatedAt, version }),
       }),
     });
-    if (settled.kind !== 'settled') throw new Error(settled.kind);
+    if (recorded.kind !== 'answered') throw new Error(recorded.kind);
     const { updatedAt, version } = (await findOrder(shop.db, opened.order.id)) ?? {};
-    expect(JSON.parse(settled.response.body)).toEqual({ updatedAt, version });
-    expect(await readKeyState(shop.db, claim)).toMatchObject({ response: settled.response });
+    expect(JSON.parse(recorded.response.body)).toEqual({ updatedAt, version });
+    expect(await readKeyState(shop.db, claim)).toMatchObject({ response: recorded.response });
   });
 
   test('an order that has changed since it was loaded is not placed', async () => {
@@ -130,7 +130,7 @@ describe('settling an order', () => {
         recordVoidRequested(shop.db, order, { reference, declineCode: null }),
       ]);
       const status = (await findOrder(shop.db, order.id))?.status;
-      expect(placed.kind).toBe(voided ? 'superseded' : 'settled');
+      expect(placed.kind).toBe(voided ? 'superseded' : 'answered');
       expect(status).toBe(voided ? 'pending' : 'placed');
       return voided;
     });
@@ -166,7 +166,7 @@ describe('settling an order', () => {
     const sku = await shop.stock(5);
     const order = await shop.open([{ sku, quantity: 2 }]);
     const declined = { code: 'insufficient_funds', reference: null, response: RESPONSE };
-    expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'settled' });
+    expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'answered' });
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'declined' });
     expect(await findPayment(shop.db, order.id)).toMatchObject({
       status: 'declined',
@@ -187,7 +187,7 @@ describe('settling an order', () => {
     expect(await findUnfinishedVoid(shop.db, order.id)).toEqual(request);
     const voided = { reference, wasAuthorized: true };
     const declined = { code: 'generic_decline', reference, response: RESPONSE, voided };
-    expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'settled' });
+    expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'answered' });
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'declined' });
     expect(await findPayment(shop.db, order.id)).toMatchObject({ status: 'voided' });
     expect(await findUnfinishedVoid(shop.db, order.id)).toBeNull();
@@ -218,8 +218,8 @@ describe('settling an order', () => {
         recordExpired(shop.db, order, null),
       ]);
       const status = (await findOrder(shop.db, order.id))?.status;
-      expect(placed.kind === 'settled').toBe(status === 'placed');
-      expect(declined.kind === 'settled').toBe(status === 'declined');
+      expect(placed.kind === 'answered').toBe(status === 'placed');
+      expect(declined.kind === 'answered').toBe(status === 'declined');
       const held = status === 'placed' ? 2 : 0;
       expect(await findStock(shop.db, sku)).toMatchObject({ held });
       expect(
