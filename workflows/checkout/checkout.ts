@@ -59,9 +59,9 @@ async function runToTheEnd(run: CheckoutRun, resume?: Resume): Promise<CheckoutR
   const outcome = await forwardOrCancelled(run, resume);
   const result = await CancellationScope.nonCancellable(async () => {
     run.phase = outcome.kind === 'cancelled' ? 'compensating' : 'shipped';
-    const settled = await settle(run, outcome);
+    const concluded = await conclude(run, outcome);
     await condition(allHandlersFinished);
-    return settled;
+    return concluded;
   });
   const isRunCancelled = CancellationScope.current().consideredCancelled;
   if (isRunCancelled && result.status === 'cancelled') {
@@ -110,7 +110,7 @@ async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Ou
   }
 }
 
-async function settle(run: CheckoutRun, outcome: Outcome): Promise<CheckoutResult> {
+async function conclude(run: CheckoutRun, outcome: Outcome): Promise<CheckoutResult> {
   switch (outcome.kind) {
     case 'shipped':
       return finish(run, outcome);
@@ -168,7 +168,7 @@ function begin(input: CheckoutInput): CheckoutRun {
     cancelReason: 'requested_by_operator',
     cancelRequest: null,
     cancelActor: null,
-    settled: new Map(),
+    finishedSteps: new Map(),
     confirmation: Promise.resolve(),
     shippedParcel: null,
   };

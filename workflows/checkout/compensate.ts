@@ -36,7 +36,7 @@ export async function compensateOrder(
   run: CheckoutRun,
   wanted: CancelReason,
 ): Promise<CompensationOutcome> {
-  const { orderId, saga, progress, settled } = run;
+  const { orderId, saga, progress, finishedSteps } = run;
   const { reason, shipmentRequested, shipped, compensated } = await steps.recordCancelling({
     orderId,
     reason: wanted,
@@ -48,7 +48,8 @@ export async function compensateOrder(
     return 'too_late';
   }
   run.cancelReason = reason;
-  const isSkipped = settled.get('cancelShipment') === 'skipped' && patched('skipped-cancellation');
+  const isSkipped =
+    finishedSteps.get('cancelShipment') === 'skipped' && patched('skipped-cancellation');
   if (shipmentRequested && !isSkipped && !saga.pending().includes('cancelShipment')) {
     registerCompensation(run, 'cancelShipment');
   }

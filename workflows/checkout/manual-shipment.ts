@@ -16,7 +16,7 @@ const STEP: CompensationName = 'cancelShipment';
  * cancellation fails, an operator decides, and may skip it. Runs in a non-cancellable scope.
  */
 export async function shipManually(run: CheckoutRun): Promise<Parcel> {
-  while (run.settled.get(STEP) !== 'skipped') {
+  while (run.finishedSteps.get(STEP) !== 'skipped') {
     try {
       const outcome = await run.progress.track(STEP, () =>
         steps.cancelShipment({ orderId: run.orderId }),
@@ -31,11 +31,14 @@ export async function shipManually(run: CheckoutRun): Promise<Parcel> {
   return MANUAL;
 }
 
-async function requestDecision({ attention, settled }: CheckoutRun, error: unknown): Promise<void> {
+async function requestDecision(
+  { attention, finishedSteps }: CheckoutRun,
+  error: unknown,
+): Promise<void> {
   const { decision } = await attention.requestDecision({
     steps: [STEP],
     error,
     resumes: { retry: 'paid', skip: 'paid', cancel: 'paid' },
   });
-  if (decision === 'skip') settled.set(STEP, 'skipped');
+  if (decision === 'skip') finishedSteps.set(STEP, 'skipped');
 }

@@ -10,18 +10,18 @@ import type { CheckoutRun } from './state.ts';
 
 /** Records the decision, if there is one. Returns why to cancel the order; null: go forward. */
 export async function applyResume(run: CheckoutRun, resume: Resume): Promise<CancelReason | null> {
-  const { orderId, progress, saga, settled } = run;
+  const { orderId, progress, saga, finishedSteps } = run;
   const { from, cancelReason, resolution } = resume;
   progress.enter(from, 'quiet');
-  for (const step of completedSteps(from)) settled.set(step, 'done');
-  if (resume.shippedManually) settled.set('shipOrder', 'skipped');
+  for (const step of completedSteps(from)) finishedSteps.set(step, 'done');
+  if (resume.shippedManually) finishedSteps.set('shipOrder', 'skipped');
   if (resolution === null) return cancelReason;
   const skipped = resolution.decision === 'skip' ? resolution.step : null;
   const after = skipped === null ? null : stageAfterSkip(skipped);
   await steps.recordResolved({ orderId, ...resolution, resumes: after ?? from });
   if (skipped !== null) {
     saga.remove(skipped);
-    settled.set(skipped, 'skipped');
+    finishedSteps.set(skipped, 'skipped');
   }
   return cancelReason;
 }

@@ -19,8 +19,8 @@ export async function runStep<T>(
   work: () => Promise<T>,
 ): Promise<StepResult<T>> {
   registerCompensation(run, checkoutStep(step).compensation.name);
-  const settled = run.settled.get(step);
-  if (settled !== undefined) return skipped(run, step, settled);
+  const finished = run.finishedSteps.get(step);
+  if (finished !== undefined) return skipped(run, step, finished);
   try {
     return await runOrEscalate(run, step, work);
   } catch (error) {

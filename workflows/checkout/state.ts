@@ -26,7 +26,7 @@ export interface CheckoutRun {
   /** Who sent that update, if not the API. */
   cancelActor: string | null;
   /** Steps that an earlier run completed, or that an operator skipped. */
-  readonly settled: Map<string, 'done' | 'skipped'>;
+  readonly finishedSteps: Map<string, 'done' | 'skipped'>;
   /** The confirmation e-mail, which is sent while the order ships. */
   confirmation: Promise<void>;
   /** Set when the parcel left before the shipment could be cancelled. */
