@@ -152,15 +152,7 @@ function begin(input: CheckoutInput): CheckoutRun {
     orderId,
     progress,
     saga: createSaga(),
-    shipping: createShipping(orderId, {
-      requested: resume?.from === 'paid',
-      onAccepted: () => progress.awaitCallback(),
-      onWait: () => progress.enter('paid', 'publish'),
-      onHeld: (held) => {
-        progress.hold(held);
-        if (held !== null) progress.enter('paid', 'publish');
-      },
-    }),
+    shipping: createShipping(orderId, { progress, requested: resume?.from === 'paid' }),
     attention: createAttention(orderId, progress),
     forward: new CancellationScope(),
     phase: 'forward',

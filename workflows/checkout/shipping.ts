@@ -25,6 +25,7 @@ import {
   shipmentAnsweredSignal,
   shipmentReleasedSignal,
 } from './contract.ts';
+import type { Progress } from './progress.ts';
 
 /** Long enough that a warehouse that answers on its own is never looked up. */
 const FIRST_INTERVAL_MS = 30_000;
@@ -44,23 +45,19 @@ export interface Shipping {
 }
 
 interface ShippingOptions {
+  readonly progress: Progress;
   /** An earlier run of the order may have sent the request. */
   readonly requested: boolean;
-  /** The warehouse has accepted the request. */
-  readonly onAccepted: () => void;
-  /** The warehouse has not answered within the first interval: the order waits for it. */
-  readonly onWait: () => void;
-  /** The shipment is held until a case of the payment is closed; null: not any more. */
-  readonly onHeld: (held: HeldUntil | null) => void;
 }
 
 type Held = Extract<RequestShipmentOutcome, { kind: 'held' }>;
-type HeldUntil = Pick<Held, 'cases'> & { readonly until: string };
 
 export function createShipping(orderId: OrderId, options: ShippingOptions): Shipping {
+  const { progress } = options;
   const requests = createRequests(orderId, options);
   let answer: ShipmentAnswer | undefined;
   let isReportUnclear = false;
+  const isReported = (): boolean => answer !== undefined || isReportUnclear;
 
   onSignal(shipmentAnsweredSignal, shipmentAnswered, {
     description:
@@ -80,16 +77,16 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
     isRequested: () => requests.isRequested(),
     async ship() {
       let request = await requests.send();
+      if (request.kind !== 'refused') progress.awaitCallback();
       let mustSettle = false;
       const deadlineMs = Date.now() + retryBudgetMs('shipOrder');
       for (let intervalMs = FIRST_INTERVAL_MS; Date.now() < deadlineMs;) {
         if (request.kind === 'refused') return request;
-        if (intervalMs === FIRST_INTERVAL_MS) options.onAccepted();
         const waitMs = Math.min(intervalMs, deadlineMs - Date.now());
-        const isReported = (): boolean => answer !== undefined || isReportUnclear;
         await condition(isReported, waitMs, { summary: 'Wait for the warehouse' });
         if (answer) return answer;
-        if (intervalMs === FIRST_INTERVAL_MS) options.onWait();
+        // Published only now: a warehouse that answers at once costs no search attribute.
+        if (intervalMs === FIRST_INTERVAL_MS) progress.enter('paid', 'publish');
         mustSettle ||= isReportUnclear;
         isReportUnclear = false;
         const found = await lookUp(orderId);
@@ -108,6 +105,7 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
 
 /** The shipping requests of an order, which wait while a case of the payment holds the shipment. */
 function createRequests(orderId: OrderId, options: ShippingOptions) {
+  const { progress } = options;
   let { requested } = options;
   let isReleased = false;
   /** Of all holds together. By the server's clock, which may differ from the database's. */
@@ -134,10 +132,11 @@ function createRequests(orderId: OrderId, options: ShippingOptions) {
         deadlineMs ??= Date.now() + leftMs;
         const waitMs = Math.min(deadlineMs - Date.now(), leftMs);
         if (waitMs <= 0) throw shipmentHeld(outcome);
-        options.onHeld({ cases, until: new Date(Date.now() + waitMs).toISOString() });
+        progress.hold({ cases, until: new Date(Date.now() + waitMs).toISOString() });
+        progress.enter('paid', 'publish');
         const text = summary(`Held: ${cases.join(', ')}`);
         await condition(() => isReleased, waitMs, { summary: text });
-        options.onHeld(null);
+        progress.hold(null);
       }
     },
   };
