@@ -103,10 +103,14 @@ const PING_DEADLINE_MS = 500;
 export function createCheckoutClient(options: CheckoutClientOptions): CheckoutClient {
   const withDeadline = createTemporalDeadline(options.client);
   const linked = linkToConsole(options.publicUrl);
-  const signal = (orderId: OrderId, definition: SignalDefinition): Promise<SignalOutcome> =>
+  const signal = <Args extends unknown[]>(
+    orderId: OrderId,
+    definition: SignalDefinition<Args>,
+    ...args: Args
+  ): Promise<SignalOutcome> =>
     withDeadline(CALL_DEADLINE_MS, async (client) => {
       const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
-      const sent = await orNotFound(handle.signal(definition));
+      const sent = await orNotFound(handle.signal(definition, ...args));
       return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
     });
   return {
@@ -123,12 +127,7 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       withDeadline(UPDATE_DEADLINE_MS, (client) =>
         cancel(client, { order: linked(order), request, updateId }),
       ),
-    shipmentAnswered: (orderId, answered) =>
-      withDeadline(CALL_DEADLINE_MS, async (client) => {
-        const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
-        const sent = await orNotFound(handle.signal(shipmentAnsweredSignal, answered));
-        return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
-      }),
+    shipmentAnswered: (orderId, answered) => signal(orderId, shipmentAnsweredSignal, answered),
     lookUpShipment: (orderId) => signal(orderId, lookUpShipmentSignal),
     shipmentReleased: (orderId) => signal(orderId, shipmentReleasedSignal),
     resolve: (orderId, resolution) =>
@@ -236,8 +235,10 @@ async function orNotFound<T>(call: Promise<T>): Promise<T | 'not_found'> {
   }
 }
 
-/** The workflow's reason for refusing an update; null for any other error. */
-/** Temporal itself refuses an update whose workflow ends before its handler does. */
+/**
+ * Why the workflow refused; `checkout_ended` when Temporal itself did, because the workflow ended before
+ * its handler.
+ */
 function refusalOf({ cause }: WorkflowUpdateFailedError): CancelRefusal {
   const refusal = cause instanceof ApplicationFailure ? cause.details?.[0] : undefined;
   return isCancelRefusal(refusal) ? refusal : 'checkout_ended';
