@@ -3,19 +3,23 @@
  * a failing step stops its retries, so that the order is compensated in time.
  */
 import { AUTHORIZATION_LIFETIME_MS, AUTHORIZATION_MARGIN_MS } from '../../domain/attention.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import { authorizationExpiring, isRetryable } from '../failures.ts';
+import { requirePayment } from './dependencies.ts';
 
 /** Rejects with `authorization_expiring` when another attempt would be too close to the expiry. */
 export async function withAuthorizationCheck<T>(
-  step: { readonly name: string; readonly payment: () => Promise<Payment> },
+  db: Database,
+  step: { readonly orderId: OrderId; readonly name: string },
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!isRetryable(error)) throw error;
-    if (!isExpiring(await step.payment())) throw error;
+    if (!isExpiring(await requirePayment(db, step.orderId))) throw error;
     throw authorizationExpiring(step.name);
   }
 }

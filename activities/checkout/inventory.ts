@@ -6,7 +6,7 @@ import type { Units } from '../../gateways/warehouse/warehouse.ts';
 import { recordPartReserved } from '../../prisma/orders/record-part.ts';
 import { recordReserved, recordStockReleased } from '../../prisma/orders/record-shipment.ts';
 import type { Activities, ReserveStockOutcome } from '../../workflows/activities.ts';
-import { requireOrder, requirePayment, type ActivityDependencies } from './dependencies.ts';
+import { requireOrder, type ActivityDependencies } from './dependencies.ts';
 import { providerFailure, requireChanged } from '../failures.ts';
 import { requireCheckout } from './admission.ts';
 import { withAuthorizationCheck } from './authorization-expiry.ts';
@@ -17,8 +17,8 @@ export function createInventoryActivities(deps: ActivityDependencies): Inventory
   const { db, warehouse } = deps;
   return {
     reserveStock({ orderId }) {
-      const held = { name: 'reserve', payment: () => requirePayment(db, orderId) };
-      return withAuthorizationCheck(held, () => reserve(deps, orderId));
+      const step = { orderId, name: 'reserve' };
+      return withAuthorizationCheck(db, step, () => reserve(deps, orderId));
     },
 
     async releaseStock({ orderId }) {

@@ -41,8 +41,8 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
       // Store credit pays all of it.
       if (payment.amountMinor === 0)
         return captured(deps, payment, { amountMinor: 0, review: null });
-      const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
-      return withAuthorizationCheck(held, () => captureOrLookUp(deps, payment));
+      const step = { orderId, name: 'capture' };
+      return withAuthorizationCheck(deps.db, step, () => captureOrLookUp(deps, payment));
     },
 
     async voidOrRefundPayment({ orderId }) {
