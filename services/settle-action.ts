@@ -111,8 +111,8 @@ async function place(
   order: Order,
   { reference, captureBefore }: ProviderPayment,
 ): Promise<ActionOutcome> {
-  const held = { reference, captureBefore, response: responses.placed };
-  const recorded = await recordPlaced(db, order, held);
+  const authorized = { reference, captureBefore, response: responses.placed };
+  const recorded = await recordPlaced(db, order, authorized);
   if (recorded.kind === 'answered') {
     settledActions.inc({ outcome: 'placed' });
     return { kind: 'not_waiting', placed: order };

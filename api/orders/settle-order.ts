@@ -90,8 +90,8 @@ export async function settle(
   switch (payment.kind) {
     case 'authorized': {
       const { reference, captureBefore } = payment;
-      const held = { reference, captureBefore, response: deps.responses.placed };
-      const recorded = await recordPlaced(deps.db, order, held);
+      const authorized = { reference, captureBefore, response: deps.responses.placed };
+      const recorded = await recordPlaced(deps.db, order, authorized);
       if (recorded.kind === 'answered') return answered(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
       await voidIfExpired(deps, current, reference);

@@ -47,7 +47,7 @@ export async function recordPlaced(
     version,
     updatedAt: TIME_OF_CHANGE,
   });
-  const held = { state: 'succeeded', reference, captureBefore, code: null } as const;
+  const authorized = { state: 'succeeded', reference, captureBefore, code: null } as const;
   const change = await transitionAlone(
     db,
     {
@@ -64,7 +64,7 @@ export async function recordPlaced(
         WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested'
         UNION ALL SELECT 1 FROM orders WHERE id = ${order.id} AND version <> ${order.version}`,
     },
-    Prisma.sql`${authorizationWrites(order, held)} ${responseStored({ status, body })}`,
+    Prisma.sql`${authorizationWrites(order, authorized)} ${responseStored({ status, body })}`,
   );
   if (change.kind !== 'changed') return { kind: 'superseded' };
   const sent = { status, body: body.replaceAll(TIME_OF_CHANGE, change.at) };
