@@ -21,10 +21,11 @@ export type ExpireOutcome =
   | Later;
 
 /**
- * Explains why an order is neither placed nor declined. `expired`: no attempt can place it any more
- * and no money is held. `void_pending`: the provider has not confirmed the void yet.
+ * Why the order has no answer. Of an expired one it first repeats a void without outcome, which calls the
+ * provider. `expired`: no attempt can place it any more and no money is held. `void_pending`: the provider
+ * has not confirmed the void yet.
  */
-export async function explainUnsettled(
+export async function retryVoidAndExplain(
   deps: EndUnpaidDeps,
   order: Order,
 ): Promise<'in_flight' | 'expiring' | 'expired' | 'void_pending'> {

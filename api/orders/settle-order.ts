@@ -19,7 +19,7 @@ import {
   recordPlaced,
 } from '../../prisma/orders/settle-order.ts';
 import { recordVoidRequested } from '../../prisma/orders/voids.ts';
-import { explainUnsettled } from '../../services/expire-order.ts';
+import { retryVoidAndExplain } from '../../services/expire-order.ts';
 import type { SettleAndStartDeps } from '../../services/settle-action.ts';
 import type { PlaceOrderRequest } from './order-draft.ts';
 import { inFlight } from '../http/idempotent.ts';
@@ -187,7 +187,7 @@ export async function currentOutcome(
   if (key.kind === 'completed') return replayed(key);
   // Releases the lease, so that the next retry gets its response immediately.
   await releaseKey(deps.db, claim);
-  switch (await explainUnsettled(deps, order)) {
+  switch (await retryVoidAndExplain(deps, order)) {
     case 'in_flight':
       return refused(inFlight());
     case 'expiring':
