@@ -4,7 +4,7 @@ import type { Order } from '../../domain/order.ts';
 import { reduceOrder } from '../../domain/partial-order.ts';
 import type { Units } from '../../gateways/warehouse/warehouse.ts';
 import { recordPartReserved } from '../../prisma/orders/record-part.ts';
-import { recordReserved, recordStockReleased } from '../../prisma/orders/record-shipment.ts';
+import { recordReserved, recordStockReleased } from '../../prisma/orders/record-steps.ts';
 import type { Activities, ReserveStockOutcome } from '../../workflows/activities.ts';
 import { requireOrder, type ActivityDependencies } from './dependencies.ts';
 import { providerFailure, requireChanged } from '../failures.ts';

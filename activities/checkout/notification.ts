@@ -6,7 +6,7 @@ import {
   type Notification,
 } from '../../domain/ids.ts';
 import type { SendOutcome } from '../../gateways/mail/mailer.ts';
-import { recordNotification } from '../../prisma/orders/record-shipment.ts';
+import { recordNotification } from '../../prisma/orders/record-steps.ts';
 import { findToNotify, type NotifiableOrder } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { requireRefund, type ActivityDependencies } from './dependencies.ts';

@@ -1,6 +1,6 @@
 /** Status changes of an order that need no provider. */
 import { findAttention, findAuthorizationLeft } from '../../prisma/orders/step-attempts.ts';
-import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelled, recordCancelling } from '../../prisma/orders/record-steps.ts';
 import type { Shipment } from '../../domain/shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';

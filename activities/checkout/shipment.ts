@@ -10,7 +10,7 @@ import {
   recordShipmentAccepted,
   recordShipmentEnded,
   recordShipped,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
 import type { Activities, RequestShipmentOutcome } from '../../workflows/activities.ts';

@@ -9,7 +9,7 @@ import { findBalances, pageCreditEntries } from '../../prisma/credit/accounts.ts
 import { grantCredit } from '../../prisma/credit/grant.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelling } from '../../prisma/orders/record-steps.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { SETTLED_RESPONSES } from '../../api/orders/responses.ts';
 import { expireOrder } from '../../services/expire-order.ts';

@@ -10,7 +10,7 @@ import { createLimits } from '../../gateways/resilience/limits.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelling } from '../../prisma/orders/record-steps.ts';
 import {
   countRetriedOrders,
   countRetriedSteps,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createLimits } from '../../gateways/resilience/limits.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
-import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelling } from '../../prisma/orders/record-steps.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { eraseOrder } from '../../prisma/privacy/erase.ts';

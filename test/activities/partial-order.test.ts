@@ -6,7 +6,7 @@ import { newId } from '../../prisma/client/ids.ts';
 import { findBalances } from '../../prisma/credit/accounts.ts';
 import { grantCredit } from '../../prisma/credit/grant.ts';
 import { findShipmentRecords } from '../../prisma/operations/reconciliation-records.ts';
-import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelling } from '../../prisma/orders/record-steps.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { refundCalls } from '../api/refund-calls.ts';
 import { expectInvariants } from '../support/invariants.ts';

@@ -5,7 +5,7 @@ import { redrive } from '../../services/redrive.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { recordReserved } from '../../prisma/orders/record-shipment.ts';
+import { recordReserved } from '../../prisma/orders/record-steps.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import type { Resume } from '../../domain/attention.ts';
 import { eventually } from '../support/eventually.ts';

@@ -9,7 +9,7 @@ import {
   recordReserved,
   recordShipmentAccepted,
   recordShipped,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import { transitionOrder } from '../../prisma/orders/transition.ts';
 import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';

@@ -6,7 +6,7 @@ import { reportFailures } from '../../services/report-failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { recordReserved } from '../../prisma/orders/record-shipment.ts';
+import { recordReserved } from '../../prisma/orders/record-steps.ts';
 import { recordRefundNeedsAttention } from '../../prisma/payments/refund-attention.ts';
 import { storeMessage } from '../../prisma/events/inbox.ts';
 import { itemFailures } from '../../telemetry/items.ts';

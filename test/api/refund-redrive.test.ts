@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
-import { recordNotification } from '../../prisma/orders/record-shipment.ts';
+import { recordNotification } from '../../prisma/orders/record-steps.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { recordRefundNeedsAttention } from '../../prisma/payments/refund-attention.ts';
 import { findRefund, findRefundStart } from '../../prisma/payments/refunds.ts';

@@ -5,7 +5,7 @@ import {
   recordCancelled,
   recordCancelling,
   recordStockReleased,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';

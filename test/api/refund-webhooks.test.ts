@@ -11,7 +11,7 @@ import {
   recordCancelled,
   recordCancelling,
   recordStockReleased,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { refundCalls } from './refund-calls.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { sendPaymentWebhook, webhookPayload, passWebhooks } from '../support/provider-messages.ts';

@@ -3,7 +3,7 @@ import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowle
 import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
-import * as fulfilment from '../../prisma/orders/record-shipment.ts';
+import * as fulfilment from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import {
   findPayment,

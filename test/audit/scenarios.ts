@@ -15,7 +15,7 @@ import {
 import { LOG_START } from '../../prisma/events/event-log.ts';
 import { recordPartReserved } from '../../prisma/orders/record-part.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
-import * as steps from '../../prisma/orders/record-shipment.ts';
+import * as steps from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
 import { recordAction } from '../../prisma/access/operator-actions.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { Written } from '../../prisma/client/commit-hook.ts';
-import { recordReserved } from '../../prisma/orders/record-shipment.ts';
+import { recordReserved } from '../../prisma/orders/record-steps.ts';
 import { findPayment, recordIntent } from '../../prisma/payments/payments.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
 import { useSeededDatabase } from './seeded-database.ts';

@@ -16,7 +16,7 @@ import {
   recordCancelling,
   recordReserved,
   recordShipped,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { transitionOrder } from '../../prisma/orders/transition.ts';
 import { eraseOrder } from '../../prisma/privacy/erase.ts';
 import { claimOf, draftOf, useSeededDatabase } from './seeded-database.ts';

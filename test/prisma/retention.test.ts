@@ -6,7 +6,7 @@ import {
   recordCancelled,
   recordCancelling,
   recordReserved,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import {
   purgeConsumedEvents,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { recordReserved, recordShipped } from '../../prisma/orders/record-shipment.ts';
+import { recordReserved, recordShipped } from '../../prisma/orders/record-steps.ts';
 import type { TransitionOutcome } from '../../prisma/orders/transition.ts';
 import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
 import { adjustStock, findShortages, findStock, releaseHold } from '../../prisma/catalog/stock.ts';

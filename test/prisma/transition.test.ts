@@ -11,7 +11,7 @@ import {
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { recordCancelling, recordShipmentEnded } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelling, recordShipmentEnded } from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import { runConcurrently, untilOneWaits, useSeededDatabase } from './seeded-database.ts';
 

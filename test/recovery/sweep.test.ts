@@ -3,7 +3,7 @@ import { resolveStep } from '../../services/resolve-step.ts';
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
-import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordCancelling } from '../../prisma/orders/record-steps.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';

@@ -5,7 +5,7 @@ import { storedKey } from '../../api/http/idempotency-key.ts';
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { idBegunAt, newId } from '../../prisma/client/ids.ts';
-import { recordReserved, recordShipped } from '../../prisma/orders/record-shipment.ts';
+import { recordReserved, recordShipped } from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
 import { placeOrder, type Api, type PlaceOptions } from './client.ts';

@@ -12,7 +12,7 @@ import {
   recordCancelling,
   recordReserved,
   recordShipped,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { cancelUpdate, type CancelAccepted } from '../../workflows/checkout/contract.ts';
 import { CAPTURE, SHIP } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';

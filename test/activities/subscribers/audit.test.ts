@@ -4,7 +4,7 @@ import type { Subscriber } from '../../../activities/events/subscribers/subscrib
 import { cancelUpdateId, shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
 import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
-import { recordCancelling } from '../../../prisma/orders/record-shipment.ts';
+import { recordCancelling } from '../../../prisma/orders/record-steps.ts';
 import { readable } from '../../../tools/audit/readable.ts';
 import { DECISION, SCENARIOS, NEVER, useHistory, type Scenario } from './history.ts';
 

@@ -10,7 +10,7 @@ import {
   recordCancelling,
   recordReserved,
   recordShipped,
-} from '../../../prisma/orders/record-shipment.ts';
+} from '../../../prisma/orders/record-steps.ts';
 import { recordNeedsAttention, recordResolved } from '../../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../../prisma/orders/place-order.ts';
 import { recordDeclined, recordPlaced } from '../../../prisma/orders/settle-order.ts';

@@ -3,7 +3,7 @@ import { createRefundStarterSubscriber } from '../../../activities/events/subscr
 import type { OrderId } from '../../../domain/ids.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../../prisma/payments/payments.ts';
-import { recordReserved } from '../../../prisma/orders/record-shipment.ts';
+import { recordReserved } from '../../../prisma/orders/record-steps.ts';
 import { recordRefundSucceeded } from '../../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted, type RefundStart } from '../../../prisma/payments/refunds.ts';
 import { acceptRefund } from '../../support/refunding.ts';
