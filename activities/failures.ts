@@ -1,7 +1,12 @@
 /** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
 import { ApplicationFailure, rootCause, TemporalFailure } from '@temporalio/common';
 import { OutageError } from '../telemetry/items.ts';
-import { PATIENCE, patienceOf, type FailureType, type Patience } from '../domain/failures.ts';
+import {
+  RETRY_CLASS,
+  retryClassOf,
+  type FailureType,
+  type RetryClass,
+} from '../domain/failures.ts';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { NoResponse, ProviderRejection } from '../gateways/resilience/outcome.ts';
@@ -68,8 +73,8 @@ export function retryDelayMs(failure: Error): number | null {
 }
 
 /** How long a failure as Temporal sees it is retried. */
-export function patienceWith(failure: Error): Patience {
-  return patienceOf(failure instanceof ApplicationFailure ? failure.type : null);
+export function retryClassOfFailure(failure: Error): RetryClass {
+  return retryClassOf(failure instanceof ApplicationFailure ? failure.type : null);
 }
 
 /** True when the activity is tried again after this error, at once or later. */
@@ -161,7 +166,7 @@ function failure(
   more: { readonly retryAfterMs?: number; readonly cause?: Error } = {},
 ): ApplicationFailure {
   const { retryAfterMs: nextRetryDelay, ...rest } = more;
-  const nonRetryable = PATIENCE[type] !== 'outage';
+  const nonRetryable = RETRY_CLASS[type] !== 'outage';
   return ApplicationFailure.create({ type, message, nonRetryable, nextRetryDelay, ...rest });
 }
 

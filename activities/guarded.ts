@@ -1,6 +1,6 @@
 /** What every activity has in common: how its failures reach Temporal. */
 import { log } from '@temporalio/activity';
-import { patienceWith, unexpected } from './failures.ts';
+import { retryClassOfFailure, unexpected } from './failures.ts';
 
 interface Attempt {
   readonly activity: string;
@@ -49,6 +49,6 @@ export function guarded<T extends object>(activities: T, watcher: Watcher = NOBO
 
 /** What is no outage ends with a person's decision: a warning. A failure we built says all in its message. */
 function logFailure(activity: string, failure: Error, error: unknown): void {
-  if (patienceWith(failure) === 'brief') log.warn('activity failed', { activity, error });
+  if (retryClassOfFailure(failure) === 'brief') log.warn('activity failed', { activity, error });
   else if (failure !== error) log.debug('activity failed', { activity, error });
 }

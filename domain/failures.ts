@@ -7,9 +7,9 @@
  * - `final`: never retried.
  */
 
-export type Patience = 'outage' | 'brief' | 'final';
+export type RetryClass = 'outage' | 'brief' | 'final';
 
-export const PATIENCE = {
+export const RETRY_CLASS = {
   database_unavailable: 'outage',
   provider_unavailable: 'outage',
   provider_unknown_outcome: 'outage',
@@ -30,20 +30,20 @@ export const PATIENCE = {
   not_waiting: 'final',
   not_eligible: 'final',
   invalid_input: 'final',
-} as const satisfies Readonly<Record<string, Patience>>;
+} as const satisfies Readonly<Record<string, RetryClass>>;
 
 /** The closed union of failure types. Workflows branch on these, never on messages. */
-export type FailureType = keyof typeof PATIENCE;
+export type FailureType = keyof typeof RETRY_CLASS;
 
 /** True for the name of a failure type. */
 export function isFailureType(name: string): name is FailureType {
-  return Object.hasOwn(PATIENCE, name);
+  return Object.hasOwn(RETRY_CLASS, name);
 }
 
-/** How long a failure of this type is retried; a type of nobody's is unexpected. */
-export function patienceOf(type: string | null | undefined): Patience {
+/** How long a failure of this type is retried; an unknown type is unexpected. */
+export function retryClassOf(type: string | null | undefined): RetryClass {
   const name = type ?? '';
-  return PATIENCE[isFailureType(name) ? name : 'unexpected_error'];
+  return RETRY_CLASS[isFailureType(name) ? name : 'unexpected_error'];
 }
 
 /** Waits between the attempts at a call whose failure is `brief`: three minutes together. */

@@ -18,7 +18,7 @@ import {
   STARTER_RETRY_DELAYS_MS,
   WEBHOOK_RETRY_DELAYS_MS,
 } from '../domain/delivery.ts';
-import { PATIENCE } from '../domain/failures.ts';
+import { RETRY_CLASS } from '../domain/failures.ts';
 import { TRANSITIONS } from '../domain/order.ts';
 import { WORKFLOW_FILTERS } from '../domain/pages.ts';
 import { DEFAULT_RETENTION } from '../domain/retention.ts';
@@ -166,12 +166,12 @@ describe('numbers', () => {
     }
   });
 
-  test('docs/failures.md lists every failure type under its patience', () => {
-    const documented = rowsOf('docs/failures.md', 'patience').flatMap(
-      ([patience = '', types = '']) =>
-        [...types.matchAll(/`(\w+)`/g)].map(([, type = '']) => [type, unquoted(patience)]),
+  test('docs/failures.md lists every failure type under its retry class', () => {
+    const documented = rowsOf('docs/failures.md', 'retry class').flatMap(
+      ([retryClass = '', types = '']) =>
+        [...types.matchAll(/`(\w+)`/g)].map(([, type = '']) => [type, unquoted(retryClass)]),
     );
-    expect(Object.fromEntries(documented)).toEqual(PATIENCE);
+    expect(Object.fromEntries(documented)).toEqual(RETRY_CLASS);
   });
 
   test('the pages on publish/subscribe and webhooks quote the retry schedules', () => {

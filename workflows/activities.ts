@@ -1,7 +1,7 @@
 /**
  * The contract between workflows and activities. Plain JSON in and out: ids, integers, strings; never
  * personal data. A business result is a value with a `kind`; a fault is thrown and retried by
- * Temporal as long as its type says (`PATIENCE` in domain/failures.ts).
+ * Temporal as long as its type says (`RETRY_CLASS` in domain/failures.ts).
  */
 import type { Resume } from '../domain/attention.ts';
 import type { CheckoutStage, Decision } from '../domain/checkout-steps.ts';

@@ -3,9 +3,9 @@ import { ApplicationFailure, isCancellation, sleep, TemporalFailure } from '@tem
 import {
   BRIEF_DELAYS_MS,
   isFailureType,
-  PATIENCE,
+  RETRY_CLASS,
   type FailureType,
-  type Patience,
+  type RetryClass,
 } from '../domain/failures.ts';
 
 /** The type of the failure behind the error; null for a timeout without one. */
@@ -19,9 +19,9 @@ export function failureTypeOf(error: unknown): FailureType | null {
 }
 
 /** A timeout is an outage: no worker took the activity, or it did not come back. */
-export function patienceWith(error: unknown): Patience {
+export function retryClassOfError(error: unknown): RetryClass {
   const type = failureTypeOf(error);
-  return type === null ? 'outage' : PATIENCE[type];
+  return type === null ? 'outage' : RETRY_CLASS[type];
 }
 
 /**
@@ -34,7 +34,7 @@ export async function retryBriefly<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (isCancellation(error) || patienceWith(error) !== 'brief') throw error;
+      if (isCancellation(error) || retryClassOfError(error) !== 'brief') throw error;
     }
     await sleep(delayMs, { summary: 'Wait before another attempt' });
   }

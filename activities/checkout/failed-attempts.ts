@@ -15,7 +15,7 @@ import {
 } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
-import { causeOf, patienceWith, retryDelayMs } from '../failures.ts';
+import { causeOf, retryClassOfFailure, retryDelayMs } from '../failures.ts';
 
 /** Counts a failed attempt. Never fails: the failure itself matters, an inexact count does not. */
 export async function countFailedAttempt(
@@ -37,7 +37,7 @@ export async function countFailedAttempt(
   if (tookMs > info.startToCloseTimeoutMs) return;
   const { orderId } = input;
   const step = stepOf(activity, input);
-  const isOutage = patienceWith(failure) === 'outage';
+  const isOutage = retryClassOfFailure(failure) === 'outage';
   const next = nextAttempt(info, failure, tookMs);
   try {
     await countAttempt(db, { orderId, step, failure: causeOf(failure), isOutage, next });
@@ -82,7 +82,7 @@ function isAboutOrder(input: unknown): input is AboutOrder {
 function nextAttempt(info: Info, failure: Error, tookMs: number): NextAttempt {
   // The same step runs as a durable activity at once (`localFirst`).
   if (info.isLocal) return { kind: 'after', ms: 0 };
-  switch (patienceWith(failure)) {
+  switch (retryClassOfFailure(failure)) {
     case 'outage':
       return afterOutage(info, failure, tookMs);
     case 'brief':

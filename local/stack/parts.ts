@@ -12,8 +12,8 @@ import { isTemporalUp } from './search-attributes.ts';
 import { devServerCommand } from './temporal.ts';
 
 const PROBE_TIMEOUT_MS = 2000;
-/** Who switched a fault off does not want to wait a minute until the provider is tried again. */
-const PATIENCE = { BREAKER_PROBE_AFTER_MS: '5000' };
+/** After a fault is switched off, its provider is called again within seconds, not after a minute. */
+const SHORT_PROBE = { BREAKER_PROBE_AFTER_MS: '5000' };
 /** Of the seed (prisma/seed.ts). */
 const STOREFRONT_KEY = 'hf_local_storefront';
 /** It picks free ports for its inner services, and exits when another program takes one meanwhile. */
@@ -76,7 +76,7 @@ export function sandboxPart(home: Home, addresses: Addresses): PartSpec {
 
 /** The app in role `all`. Its command line names the home, so that a reused pid is recognized. */
 export function appPart(home: Home, addresses: Addresses, logLevel: string | undefined): PartSpec {
-  const env = { ...PATIENCE, ...environment(), ...addresses.environment, ROLE: 'all' };
+  const env = { ...SHORT_PROBE, ...environment(), ...addresses.environment, ROLE: 'all' };
   return {
     name: 'app',
     command: nodeCommand('main.ts', ['--home', home.path], env),

@@ -27,8 +27,8 @@ let shop: Shop;
 beforeAll(async () => {
   const { other } = CONCURRENCY_LIMITS;
   // A hundred come at once, and a busy machine may need longer for them than a request may wait.
-  const patient = { ...other, maxStalled: other.maxQueued, maxWaitMs: 60_000 };
-  const concurrencyLimits = { ...CONCURRENCY_LIMITS, other: patient };
+  const longWait = { ...other, maxStalled: other.maxQueued, maxWaitMs: 60_000 };
+  const concurrencyLimits = { ...CONCURRENCY_LIMITS, other: longWait };
   // A response shows that the read did not wait for the warehouse.
   shop = await openShop({ concurrencyLimits, deadlines: { trackingMs: NEVER_MS } });
 });

@@ -149,7 +149,7 @@ describe('webhook targets', () => {
 
 describe('sending a webhook', () => {
   const sender = createWebhookSender({ allowLocal: true });
-  const impatient = createWebhookSender({ allowLocal: true, deadlineMs: 100 });
+  const shortSender = createWebhookSender({ allowLocal: true, deadlineMs: 100 });
 
   test('a webhook is signed once per secret, and the official library verifies each signature', async () => {
     const received: ReceivedRequest[] = [];
@@ -214,14 +214,14 @@ describe('sending a webhook', () => {
     const { url } = await receiver((_, response) => void response.writeHead(200).write('so far'));
     // Again, when a busy machine let the deadline pass before the head arrived.
     await eventually(async () => {
-      const sent = await impatient.send(message(url));
+      const sent = await shortSender.send(message(url));
       expect(sent).toMatchObject({ kind: 'answered', status: 200, bodyHead: 'so far' });
     });
   });
 
   test('a webhook fails when the response is late, missing or not HTTP', async () => {
     const hanging = await receiver(() => undefined);
-    expect(await impatient.send(message(hanging.url))).toMatchObject({
+    expect(await shortSender.send(message(hanging.url))).toMatchObject({
       kind: 'failed',
       reason: 'deadline',
     });

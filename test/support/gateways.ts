@@ -1,4 +1,4 @@
-/** The real gateways to the stand-ins of the providers, patient and with breakers that stay closed; and the shop. */
+/** The real gateways to the sandbox, with long deadlines and breakers that stay closed; and the shop. */
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
 import {
@@ -66,10 +66,10 @@ export function createGateways(sandbox: Sandbox, deadlines: Deadlines = {}) {
 
 /** Breakers are tested with the gateways. Here their clock would be real while Temporal's is skipped. */
 function limited<T extends object>(limits: T, deadlineMs: number): T {
-  const patient = { deadlineMs, breakAfter: 1_000_000, maxQueued: 1_000 };
+  const lenient = { deadlineMs, breakAfter: 1_000_000, maxQueued: 1_000 };
   const entries = Object.entries(limits).map(([name, each]: [string, CallLimits]) => [
     name,
-    { ...each, ...patient },
+    { ...each, ...lenient },
   ]);
   return Object.fromEntries(entries);
 }

@@ -1,13 +1,13 @@
-/** A client that retries when it is told to. */
+/** A client that retries as the response says. */
 import { scheduler } from 'node:timers/promises';
 import { expect } from 'vitest';
 
-/** Far longer than any of them waits. */
-const PATIENCE_MS = 250_000;
+/** Far longer than any of these requests waits. */
+const TIMEOUT_MS = 250_000;
 
 /** Repeats a request until its response is final, each time after the `Retry-After` of the last. */
 export async function untilFinal(send: () => Promise<Response>): Promise<Response> {
-  const endsAtMs = performance.now() + PATIENCE_MS;
+  const endsAtMs = performance.now() + TIMEOUT_MS;
   for (;;) {
     const response = await send();
     // An aborted request keeps its key for a moment.

@@ -2,7 +2,7 @@
 import { isCancellation, TemporalFailure } from '@temporalio/workflow';
 import { checkoutStep, type ForwardStep } from '../../domain/checkout-steps.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import { failureTypeOf, patienceWith } from '../failure-type.ts';
+import { failureTypeOf, retryClassOfError } from '../failure-type.ts';
 import { registerCompensation } from './compensate.ts';
 import type { CheckoutRun } from './state.ts';
 
@@ -44,7 +44,7 @@ async function runOrEscalate<T>(
       const type = failureTypeOf(error);
       if (type === 'order_cancelling' || type === 'not_eligible') throw error;
       if (type === EXPIRING) return { kind: 'abandoned', reason: EXPIRING };
-      const isOutage = patienceWith(error) === 'outage';
+      const isOutage = retryClassOfError(error) === 'outage';
       if (isOutage && budgetUsedUp === 'cancel') {
         return { kind: 'abandoned', reason: 'deadline_passed' };
       }

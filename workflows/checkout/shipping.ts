@@ -15,7 +15,7 @@ import { retryBudgetMs } from '../../domain/checkout-steps.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { RequestShipmentOutcome, ShipmentAnswer, ShipmentLookup } from '../activities.ts';
-import { patienceWith } from '../failure-type.ts';
+import { retryClassOfError } from '../failure-type.ts';
 import { onBareSignal, onSignal } from '../inputs.ts';
 import { shipmentAnswered } from './inputs.ts';
 import { summary } from '../limits.ts';
@@ -162,7 +162,7 @@ async function lookUp(orderId: OrderId): Promise<ShipmentLookup | null> {
     return await steps.lookUpShipment({ orderId });
   } catch (error) {
     if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-    if (patienceWith(error) !== 'outage') throw error;
+    if (retryClassOfError(error) !== 'outage') throw error;
     return null;
   }
 }
