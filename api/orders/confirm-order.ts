@@ -8,13 +8,7 @@ import type { Database } from '../../prisma/client/client.ts';
 import { findStoredResponse } from '../../prisma/access/idempotency.ts';
 import { settleAndStart, type SettleAndStartDeps } from '../../services/settle-action.ts';
 import { orderExpired, paymentNotConfirmed, paymentUnavailable } from './responses.ts';
-import {
-  refused,
-  replayed,
-  requireOrder,
-  type PlaceOrderOutcome,
-  waitsFor,
-} from './settle-order.ts';
+import { refused, requireOrder, type PlaceOrderOutcome, waitsFor } from './settle-order.ts';
 import { ProblemError } from '../http/problems.ts';
 
 /** The outcome of the order as of POST /v1/orders, with status 200 where that has 201. */
@@ -37,7 +31,7 @@ async function storedOutcome(db: Database, orderId: OrderId): Promise<PlaceOrder
   const stored = await findStoredResponse(db, orderId);
   if (stored !== null) {
     const response = stored.status === 201 ? { ...stored, status: 200 } : stored;
-    return { ...replayed({ orderId, response }), replayed: false };
+    return { kind: 'answered', orderId, response, placed: null, replayed: false };
   }
   const { status } = await requireOrder(db, orderId);
   if (status === 'expired') return refused(orderExpired(orderId));
