@@ -14,7 +14,7 @@ export interface SagaRow {
   readonly done: EventType;
   /** The cancel reason that says the provider refused it. */
   readonly refusedAs: string | null;
-  readonly undo: {
+  readonly compensation: {
     readonly label: string;
     readonly step: CompensationName;
     readonly done: EventType;
@@ -28,7 +28,7 @@ export const SAGA_ROWS: readonly SagaRow[] = [
     step: null,
     done: 'order.created',
     refusedAs: null,
-    undo: { label: 'Free units', step: 'releaseStock', done: 'order.stock_released' },
+    compensation: { label: 'Release units', step: 'releaseStock', done: 'order.stock_released' },
   },
   {
     label: 'Authorize',
@@ -36,7 +36,7 @@ export const SAGA_ROWS: readonly SagaRow[] = [
     step: null,
     done: 'order.placed',
     refusedAs: null,
-    undo: { label: 'Void', step: 'voidOrRefundPayment', done: 'order.payment_voided' },
+    compensation: { label: 'Void', step: 'voidOrRefundPayment', done: 'order.payment_voided' },
   },
   {
     label: 'Reserve',
@@ -44,7 +44,7 @@ export const SAGA_ROWS: readonly SagaRow[] = [
     step: 'reserveStock',
     done: 'order.reserved',
     refusedAs: 'warehouse_refused',
-    undo: { label: 'Release', step: 'releaseStock', done: 'order.stock_released' },
+    compensation: { label: 'Release', step: 'releaseStock', done: 'order.stock_released' },
   },
   {
     label: 'Capture',
@@ -52,7 +52,7 @@ export const SAGA_ROWS: readonly SagaRow[] = [
     step: 'capturePayment',
     done: 'order.paid',
     refusedAs: 'payment_refused',
-    undo: { label: 'Refund', step: 'voidOrRefundPayment', done: 'order.payment_refunded' },
+    compensation: { label: 'Refund', step: 'voidOrRefundPayment', done: 'order.payment_refunded' },
   },
   {
     label: 'Ship',
@@ -60,6 +60,10 @@ export const SAGA_ROWS: readonly SagaRow[] = [
     step: 'shipOrder',
     done: 'order.shipped',
     refusedAs: 'shipping_refused',
-    undo: { label: 'Call back', step: 'cancelShipment', done: 'order.shipment_cancelled' },
+    compensation: {
+      label: 'Cancel shipment',
+      step: 'cancelShipment',
+      done: 'order.shipment_cancelled',
+    },
   },
 ];

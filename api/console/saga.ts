@@ -54,7 +54,7 @@ export function sagaOf(order: SagaSource): readonly SagaStep[] {
   const due = SAGA_ROWS.findIndex((row) => !isBehind(row));
   const steps = SAGA_ROWS.map((row, at) => {
     const mark = forwardMark(facts, row, due === -1 ? -1 : at - due);
-    return { ...mark, by: row.by, compensation: undoMark(facts, row, mark) };
+    return { ...mark, by: row.by, compensation: compensationMark(facts, row, mark) };
   });
   return [...steps, notification(facts)];
 }
@@ -179,21 +179,21 @@ function troubleOf(order: SagaSource, names: readonly string[]): Stuck | null {
   return { state: 'retrying', attempts, failure, nextAttemptAt, waitsFor: null };
 }
 
-function undoMark(facts: Facts, row: SagaRow, step: Mark): Mark {
+function compensationMark(facts: Facts, row: SagaRow, step: Mark): Mark {
   const { at, skippedAt, isBackward, isOver, order } = facts;
-  const { undo } = row;
-  const mark = { ...BLANK, label: undo.label };
-  const undoneAt = at(undo.done);
-  if (undoneAt !== null) return { ...mark, state: 'compensated', afterMs: undoneAt };
+  const { compensation } = row;
+  const mark = { ...BLANK, label: compensation.label };
+  const compensatedAt = at(compensation.done);
+  if (compensatedAt !== null) return { ...mark, state: 'compensated', afterMs: compensatedAt };
   if (!isDue(facts, row, step)) return { ...mark, state: 'not_needed' };
   if (!isBackward) return { ...mark, state: 'waiting' };
-  const skipped = skippedAt(undo.step);
+  const skipped = skippedAt(compensation.step);
   if (skipped !== null) return { ...mark, state: 'skipped', afterMs: skipped };
   // The API compensates such an order itself, with the same change.
   const endedAt = at('order.declined') ?? at('order.expired');
   if (endedAt !== null) return { ...mark, state: 'compensated', afterMs: endedAt };
   if (isOver) return { ...mark, state: 'not_needed' };
-  return { ...mark, ...(troubleOf(order, [undo.step]) ?? { state: 'running' as const }) };
+  return { ...mark, ...(troubleOf(order, [compensation.step]) ?? { state: 'running' as const }) };
 }
 
 /** Whether the step leaves something that a cancel has to compensate. */

@@ -67,9 +67,9 @@ describe.skipIf(noBrowser)(
         await page
           .locator('.step.forward.failed', { hasText: 'refused by the warehouse' })
           .waitFor();
-        const undone = page.locator('.step.backward.compensated');
-        expect(await undone.allInnerTexts()).toEqual([
-          expect.stringContaining('Free units'),
+        const compensated = page.locator('.step.backward.compensated');
+        expect(await compensated.allInnerTexts()).toEqual([
+          expect.stringContaining('Release units'),
           expect.stringContaining('Release'),
           expect.stringContaining('Refund'),
         ]);
