@@ -2,7 +2,7 @@
 import type { Activities } from '../workflows/activities.ts';
 import type { ActivityDependencies } from './checkout/dependencies.ts';
 import { createAdmissionActivities } from './checkout/admission.ts';
-import { countFailedAttempt, forgetFailedAttempts } from './checkout/failed-attempts.ts';
+import { clearFailedAttempts, countFailedAttempt } from './checkout/failed-attempts.ts';
 import { guarded } from './guarded.ts';
 import { createInventoryActivities } from './checkout/inventory.ts';
 import { createNotificationActivities } from './checkout/notification.ts';
@@ -24,7 +24,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
     ...createNotificationActivities(deps),
   };
   return guarded(activities, {
-    onSuccess: (attempt) => forgetFailedAttempts(deps.db, attempt),
+    onSuccess: (attempt) => clearFailedAttempts(deps.db, attempt),
     onFailure: (attempt) => countFailedAttempt(deps.db, attempt),
   });
 }

@@ -10,7 +10,7 @@ import { isOrderId, type Notification, type OrderId, type RefundId } from '../..
 import { refundStep } from '../../domain/refund.ts';
 import {
   countAttempt,
-  forgetAttempts,
+  clearAttempts,
   type NextAttempt,
 } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -50,12 +50,12 @@ export async function countFailedAttempt(
  * The step has succeeded: its failed attempts are history. A local attempt comes first and has none
  * before it (`localFirst` in workflows/steps.ts), so an order without trouble does not pay for this.
  */
-export async function forgetFailedAttempts(
+export async function clearFailedAttempts(
   db: Database,
   { activity, input }: { readonly activity: string; readonly input: unknown },
 ): Promise<void> {
   if (Context.current().info.isLocal || !isAboutOrder(input)) return;
-  await forgetAttempts(db, input.orderId, stepOf(activity, input));
+  await clearAttempts(db, input.orderId, stepOf(activity, input));
 }
 
 interface AboutOrder {

@@ -49,7 +49,7 @@ export async function countAttempt(
 }
 
 /** The step has succeeded. */
-export async function forgetAttempts(db: Database, orderId: OrderId, step: string): Promise<void> {
+export async function clearAttempts(db: Database, orderId: OrderId, step: string): Promise<void> {
   await db.stepAttempt.deleteMany({ where: { orderId, step } });
 }
 
