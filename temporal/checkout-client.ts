@@ -38,7 +38,7 @@ import {
 } from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
 import { retryDroppedUpdate, isUpdateDropped } from './retry-update.ts';
-import { namespaceTrouble } from './namespace.ts';
+import { namespaceUnavailableReason } from './namespace.ts';
 import { linkToConsole, startShown } from './start.ts';
 
 /** Why Temporal did not do it. */
@@ -84,7 +84,7 @@ export interface CheckoutClient {
     how: { readonly replacing: boolean },
   ): Promise<ResumeOutcome>;
   /** Why Temporal cannot be used, in words; null when it can. */
-  trouble(): Promise<string | null>;
+  unavailableReason(): Promise<string | null>;
 }
 
 export interface CheckoutClientOptions {
@@ -140,17 +140,17 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
         const isNew = await startOnce(workflow, options);
         return { kind: isNew ? 'resumed' : 'running' };
       }),
-    async trouble() {
+    async unavailableReason() {
       const checked = await withDeadline(
         PING_DEADLINE_MS,
         async ({ connection, options: { namespace } }) => {
           return {
             kind: 'checked',
-            trouble: await namespaceTrouble(connection, namespace),
+            reason: await namespaceUnavailableReason(connection, namespace),
           } as const;
         },
       );
-      return checked.kind === 'checked' ? checked.trouble : 'no response';
+      return checked.kind === 'checked' ? checked.reason : 'no response';
     },
   };
 }

@@ -8,7 +8,7 @@ import type { ClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
-import { namespaceTrouble } from './namespace.ts';
+import { namespaceUnavailableReason } from './namespace.ts';
 
 export interface TemporalLink {
   readonly namespace: string;
@@ -106,9 +106,9 @@ async function watch(
   let failures = 0;
   while (!signal.aborted) {
     try {
-      const check = (): Promise<string | null> => namespaceTrouble(connection, namespace);
-      const trouble = await connection.withDeadline(Date.now() + CHECK_DEADLINE_MS, check);
-      if (trouble !== null) throw new Error(trouble);
+      const check = (): Promise<string | null> => namespaceUnavailableReason(connection, namespace);
+      const reason = await connection.withDeadline(Date.now() + CHECK_DEADLINE_MS, check);
+      if (reason !== null) throw new Error(reason);
       if (failures >= FAILURES_UNTIL_UNAVAILABLE) log.info('Temporal is available again');
       failures = 0;
     } catch (error) {

@@ -7,8 +7,8 @@ const PERMISSION_DENIED = 7;
 const UNIMPLEMENTED = 12;
 const UNAUTHENTICATED = 16;
 
-/** Why the namespace cannot be used, in words; null when it can. Throws when nobody responds. */
-export async function namespaceTrouble(
+/** Why the namespace cannot be used, in words; null when it can. Throws when the server does not respond. */
+export async function namespaceUnavailableReason(
   { workflowService }: Pick<ConnectionLike, 'workflowService'>,
   namespace: string,
 ): Promise<string | null> {

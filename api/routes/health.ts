@@ -31,14 +31,14 @@ export function healthRoutes(services: Services, details: boolean) {
 /** An API needs only the database, because it accepts orders without Temporal. */
 async function readiness(services: Services) {
   const { db, checkouts, payments, warehouse, mailer, sms, isDraining, needsTemporal } = services;
-  const [database, trouble] = await Promise.all([
+  const [database, temporalReason] = await Promise.all([
     databaseDeadline
       .execute(() => pingDatabase(db))
       .then(
         () => true,
         () => false,
       ),
-    checkouts.trouble(),
+    checkouts.unavailableReason(),
   ]);
   const providers = {
     payments: provider(payments.breakers()),
@@ -47,17 +47,18 @@ async function readiness(services: Services) {
     ...(sms !== null && { sms: provider(sms.breakers()) }),
   };
   const degraded =
-    trouble !== null || Object.values(providers).some(({ status }) => status !== 'up');
+    temporalReason !== null || Object.values(providers).some(({ status }) => status !== 'up');
   const status = isDraining()
     ? 'draining'
-    : !database || (needsTemporal && trouble !== null)
+    : !database || (needsTemporal && temporalReason !== null)
       ? 'unavailable'
       : degraded
         ? 'degraded'
         : 'ready';
   const dependencies = {
     database: { status: database ? 'up' : 'down' },
-    temporal: trouble === null ? { status: 'up' } : { status: 'down', reason: trouble },
+    temporal:
+      temporalReason === null ? { status: 'up' } : { status: 'down', reason: temporalReason },
     ...providers,
   };
   // The pid identifies the process when several stacks run on one machine.

@@ -59,7 +59,7 @@ test('a namespace that does not exist is named by the readiness and makes Tempor
   const answered = { correlationId: 'c', answer: { kind: 'refused', reason: 'r' } } as const;
   const refunds = createRefundClient({ client: () => client });
   await eventually(async () =>
-    expect(await checkouts.trouble()).toMatch(/the namespace "not-there" does not exist/),
+    expect(await checkouts.unavailableReason()).toMatch(/the namespace "not-there" does not exist/),
   );
   const outcomes = await Promise.all([
     checkouts.start(order),

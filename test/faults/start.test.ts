@@ -135,7 +135,7 @@ describe('starting the workflow of a placed order', () => {
     proxy.inject({ kind: 'refuse' });
     const before = proxy.counts().refuse;
     const orderIds = await Promise.all(times(10, () => placed(shop)));
-    expect(await checkouts.trouble()).not.toBeNull();
+    expect(await checkouts.unavailableReason()).not.toBeNull();
     proof.fired(proxy.counts().refuse - before);
     proxy.clearFaults();
     await startFromLog();

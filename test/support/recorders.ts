@@ -126,7 +126,7 @@ function createCheckoutRecorder(): RecordedCheckouts {
     async resume() {
       return { kind: recorder.reachable ? 'resumed' : 'unavailable' };
     },
-    async trouble() {
+    async unavailableReason() {
       return recorder.reachable ? null : 'no response';
     },
   };
