@@ -125,7 +125,7 @@ interface Statement {
  * statement sees the database as it was when the statement began. So it takes the lock without waiting,
  * and `xmin`, which each change of a row replaces, tells whether that order is still the current one.
  * `isLocked`: the transaction has had the lock since before the statement. Then only columns that no change
- * depends on can be written meanwhile, e.g. `checked_at`, and `xmin` is not asked.
+ * depends on can be written meanwhile, e.g. `checked_at`, and `xmin` is not compared.
  */
 async function tryTransition(
   tx: Transaction,
