@@ -28,11 +28,11 @@ const answer = (order: Waiting, outcome?: 'authenticated' | 'failed') =>
 const confirm = (id: string) => waiting.confirm(shop, id);
 const webhook = (order: Waiting, type: string) => waiting.webhook(shop, order, type);
 const outcomeOf = (eventId: string) => waiting.outcomeOf(shop, eventId);
-const booksOf = (id: string) => waiting.booksOf(shop, id);
+const recordsOf = (id: string) => waiting.recordsOf(shop, id);
 const sweep = (id: Waiting['id'], payments?: PaymentGateway) => waiting.sweep(shop, id, payments);
 
 async function placedOnce(order: Waiting): Promise<void> {
-  expect(await booksOf(order.id)).toEqual(PLACED);
+  expect(await recordsOf(order.id)).toEqual(PLACED);
   expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
   await shop.services.starter.drain();
   const starts = shop.checkouts.started.filter(({ orderId }) => orderId === order.id);
@@ -53,7 +53,7 @@ describe('an order whose payment the shopper has to confirm', () => {
     expect(Date.parse(action.expires_at) - Date.now()).toBeGreaterThan(14 * 60_000);
     expect(Date.parse(action.expires_at) - Date.now()).toBeLessThan(16 * 60_000);
     expect(await heldMugs(shop.db)).toBe(held + 1);
-    expect(await booksOf(id)).toEqual({
+    expect(await recordsOf(id)).toEqual({
       order: 'pending',
       payment: 'requires_action',
       operations: ['authorize requested'],
@@ -108,7 +108,7 @@ describe('an order whose payment the shopper has to confirm', () => {
   test('a wait is recorded even when the response of the authorization is lost', async () => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     const order = await waitingOrder();
-    expect(await booksOf(order.id)).toMatchObject({ payment: 'requires_action' });
+    expect(await recordsOf(order.id)).toMatchObject({ payment: 'requires_action' });
   });
 
   test('an order to be confirmed spends store credit, which comes back when it ends unpaid', async () => {
@@ -170,7 +170,7 @@ describe('a confirmed payment', () => {
     const order = await waitingOrder();
     await answer(order);
     await runRecovery(shop.services, { ...EVERY_ORDER, recheckMs: 3_600_000 });
-    expect((await booksOf(order.id)).order).toBe('pending');
+    expect((await recordsOf(order.id)).order).toBe('pending');
     expect((await runRecovery(shop.services, EVERY_ORDER)).notWaiting).toBeGreaterThan(0);
     await placedOnce(order);
   });
@@ -180,7 +180,7 @@ describe('a confirmed payment', () => {
     await answer(order);
     await passDeadline(shop.db, order.id);
     expect(await sweep(order.id)).toMatchObject({ kind: 'not_waiting' });
-    expect(await booksOf(order.id)).toEqual(PLACED);
+    expect(await recordsOf(order.id)).toEqual(PLACED);
     expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
   });
 
@@ -196,7 +196,7 @@ describe('a confirmed payment', () => {
         sweep(order.id),
         shop.place({ payment_method: CHALLENGED }, order.key),
       ]);
-      expect(await booksOf(order.id)).toEqual(PLACED);
+      expect(await recordsOf(order.id)).toEqual(PLACED);
       expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
       expect((await confirm(order.id)).status).toBe(200);
     }
@@ -221,7 +221,7 @@ describe('a payment that the shopper could not confirm', () => {
       });
       const replayed = await problemOf(await shop.place({ payment_method: card }, order.key));
       expect(replayed).toEqual(problem);
-      expect(await booksOf(order.id)).toEqual({
+      expect(await recordsOf(order.id)).toEqual({
         ...ENDED,
         order: 'declined',
         events: ['order.created', 'order.payment_action_required', 'order.declined'],
@@ -237,7 +237,7 @@ describe('a payment that the shopper could not confirm', () => {
     const order = await waitingOrder();
     await answer(order, 'failed');
     const failed = await webhook(order, 'payment_intent.payment_failed');
-    expect((await booksOf(order.id)).order).toBe('declined');
+    expect((await recordsOf(order.id)).order).toBe('declined');
     const canceled = await webhook(order, 'payment_intent.canceled');
     expect([await outcomeOf(failed), await outcomeOf(canceled)]).toEqual([
       'confirmed',
@@ -251,10 +251,10 @@ describe('a payment that the shopper could not confirm', () => {
     await answer(order, 'failed');
     shop.sandbox.faults.set(VOID, { mode: 'answer_lost', times: 1 });
     expect((await confirm(order.id)).status).toBe(503);
-    expect((await booksOf(order.id)).order).toBe('pending');
+    expect((await recordsOf(order.id)).order).toBe('pending');
     await passDeadline(shop.db, order.id);
     expect((await confirm(order.id)).status).toBe(402);
-    expect((await booksOf(order.id)).events.at(-1)).toBe('order.declined');
+    expect((await recordsOf(order.id)).events.at(-1)).toBe('order.declined');
   });
 });
 
@@ -264,7 +264,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     const order = await waitingOrder();
     await passDeadline(shop.db, order.id);
     expect(await sweep(order.id)).toMatchObject({ kind: 'not_waiting' });
-    expect(await booksOf(order.id)).toEqual(EXPIRED);
+    expect(await recordsOf(order.id)).toEqual(EXPIRED);
     expect(await heldMugs(shop.db)).toBe(held);
     expect(paymentEffects(shop, order.id)).toEqual({});
     expect(await answer(order)).toBe(400);
@@ -286,7 +286,7 @@ describe('a payment that the shopper did not confirm in time', () => {
     for (const { id } of [asked, recovered]) await passDeadline(shop.db, id);
     expect((await problemOf(await confirm(asked.id))).code).toBe('order_expired');
     await runRecovery(shop.services, { ...EVERY_ORDER, expiryGraceMs: 3_600_001 });
-    for (const { id } of [asked, recovered]) expect(await booksOf(id)).toEqual(EXPIRED);
+    for (const { id } of [asked, recovered]) expect(await recordsOf(id)).toEqual(EXPIRED);
   });
 
   test('a payment that is confirmed while it is being ended is voided', async () => {
@@ -302,7 +302,7 @@ describe('a payment that the shopper did not confirm in time', () => {
       },
     };
     await sweep(order.id, raced);
-    expect(await booksOf(order.id)).toEqual({
+    expect(await recordsOf(order.id)).toEqual({
       order: 'expired',
       payment: 'voided',
       operations: [
@@ -323,7 +323,7 @@ describe('a payment that the shopper did not confirm in time', () => {
       await Promise.all([answer(order), sweep(order.id), confirm(order.id), confirm(order.id)]);
       await confirm(order.id);
       const effects = paymentEffects(shop, order.id);
-      const { order: status } = await booksOf(order.id);
+      const { order: status } = await recordsOf(order.id);
       if (status === 'placed') expect(effects).toEqual({ authorize: 1 });
       else expect([status, effects['authorize'] ?? 0]).toEqual(['expired', effects['void'] ?? 0]);
     }
@@ -346,7 +346,7 @@ describe('without the payment provider', () => {
     expect(await outcomeOf(event)).toBeNull();
     await passDeadline(shop.db, order.id);
     expect(await sweep(order.id)).toMatchObject({ kind: 'later' });
-    expect((await booksOf(order.id)).order).toBe('pending');
+    expect((await recordsOf(order.id)).order).toBe('pending');
     shop.sandbox.faults.clear();
     expect((await confirm(order.id)).status).toBe(200);
     await placedOnce(order);

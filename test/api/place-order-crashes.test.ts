@@ -63,7 +63,7 @@ function gatedPayments() {
 }
 
 /** Our records of the order and its payment. */
-async function booksOf(id: string) {
+async function recordsOf(id: string) {
   const { status, payment, operations } = await shop.db.order.findUniqueOrThrow({
     where: { id },
     include: { payment: true, operations: true },
@@ -112,7 +112,7 @@ describe('a crash during an order', () => {
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(await heldMugs(shop.db)).toBe(held);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    expect(await booksOf(id)).toEqual(VOID_REQUESTED);
+    expect(await recordsOf(id)).toEqual(VOID_REQUESTED);
     await passLease(shop.db, 'never-back');
     for (const _ of [1, 2]) {
       const problem = await problemOf(await shop.place(mugs, 'never-back'));
@@ -170,7 +170,7 @@ describe('an attempt that outlasts its lease and its deadline', () => {
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect((await problemOf(await shop.place(mugs, 'let-go'))).code).toBe('order_expired');
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    expect(await booksOf(id)).toEqual(VOID_REQUESTED);
+    expect(await recordsOf(id)).toEqual(VOID_REQUESTED);
   });
 });
 
@@ -182,13 +182,13 @@ test('a void is recorded before the provider is called', async () => {
   const watched: PaymentGateway = {
     ...payments,
     async voidAuthorization(request) {
-      records.push((await booksOf(request.orderId)).operations);
+      records.push((await recordsOf(request.orderId)).operations);
       return payments.voidAuthorization(request);
     },
   };
   await runRecovery({ ...shop.services, payments: watched }, NOW);
   expect(records).toEqual([['authorize requested', 'void requested']]);
-  expect(await booksOf(id)).toEqual(VOID_REQUESTED);
+  expect(await recordsOf(id)).toEqual(VOID_REQUESTED);
 });
 
 describe('an order that expired during its authorization', () => {
@@ -216,7 +216,7 @@ describe('an order that expired during its authorization', () => {
     expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
     const id = String(problem['order_id']);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    expect(await booksOf(id)).toEqual(FOUND_LATE);
+    expect(await recordsOf(id)).toEqual(FOUND_LATE);
     expect(await heldMugs(shop.db)).toBe(held);
   });
 
@@ -228,7 +228,7 @@ describe('an order that expired during its authorization', () => {
     expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
     const id = String(problem['order_id']);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    expect(await booksOf(id)).toEqual(FOUND_LATE);
+    expect(await recordsOf(id)).toEqual(FOUND_LATE);
   });
 
   afterAll(() => expectInvariants(shop.db));

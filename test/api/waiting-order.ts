@@ -74,7 +74,7 @@ export async function outcomeOf(shop: Shop, eventId: string): Promise<string | n
 }
 
 /** Our records of the order. */
-export async function booksOf(shop: Shop, id: string) {
+export async function recordsOf(shop: Shop, id: string) {
   const { status, payment, operations, events } = await shop.db.order.findUniqueOrThrow({
     where: { id },
     include: { payment: true, operations: true, events: { orderBy: { seq: 'asc' } } },
