@@ -84,10 +84,11 @@ async function confirm(options: ClientOptions, plan: OrderPlan, asked: Sent): Pr
     at: 'bank',
   });
   const url = `${options.api}/v1/orders/${orderId}/confirm`;
-  const tell = () => sendUntilFinal(options, { url, key: `${plan.key}-confirm`, body: null });
-  await Promise.all([decide, challenge === 'both' && tell()]);
+  const confirmation = { url, key: `${plan.key}-confirm`, body: null };
+  const sendConfirmation = () => sendUntilFinal(options, confirmation);
+  await Promise.all([decide, challenge === 'both' && sendConfirmation()]);
   if (challenge === 'webhook') return asked;
-  await tell();
+  await sendConfirmation();
   const { reply, attempts } = await sendUntilFinal(options, orderRequest(options, plan));
   return { reply, attempts: Math.max(attempts, asked.attempts) };
 }

@@ -61,8 +61,8 @@ export function afterwards(stage: Stage): Stage {
   return { ...stage, signal: AbortSignal.timeout(RESTORE_MS) };
 }
 
-/** Prints what is done now. */
-export function tell({ say }: Stage, what: string, more = ''): void {
+/** Prints what happens now. */
+export function announce({ say }: Stage, what: string, more = ''): void {
   say(row(null, paint('yellow', what), more));
 }
 
@@ -95,13 +95,13 @@ export async function arm(
   for (const [place, fault] of Object.entries(faults)) {
     await stage.sandbox.arm(place, fault);
     const times = fault.times === undefined ? '' : `, ${fault.times} times`;
-    tell(stage, `PUT /faults/${place} mode ${fault.mode}${times}`);
+    announce(stage, `PUT /faults/${place} mode ${fault.mode}${times}`);
   }
 }
 
 export async function clearFaults(stage: Stage): Promise<void> {
   await stage.sandbox.clearFaults();
-  tell(stage, 'DELETE /faults');
+  announce(stage, 'DELETE /faults');
 }
 
 const responseSchema = z.object({ id: orderIdSchema.optional(), code: z.string().optional() });

@@ -222,9 +222,9 @@ WITH written AS (
   INSERT INTO events (id, type, order_id, seq, dedup_key, correlation_id, causation_id, data, time)
   SELECT uuidv7(at + after - now()), type, id, seq,
     CASE WHEN type = 'order.needs_attention' THEN NULL WHEN type LIKE 'refund.%' THEN type || '/' || refund_id
-      WHEN notification <> '' THEN type || '/' || told ELSE type END,
+      WHEN notification <> '' THEN type || '/' || notification_name ELSE type END,
     correlation, NULL,
-    CASE WHEN notification <> '' THEN jsonb_build_object('notification', told)
+    CASE WHEN notification <> '' THEN jsonb_build_object('notification', notification_name)
       WHEN type LIKE 'refund.%' THEN
         jsonb_build_object('refund_id', refund_id, 'amount_minor', refund, 'currency', 'EUR')
       WHEN type = 'order.placed' THEN jsonb_build_object('total_minor', total, 'currency', 'EUR')
@@ -239,7 +239,7 @@ WITH written AS (
       ELSE '{}' END,
     at + after
   FROM seeded JOIN steps USING (kind) CROSS JOIN LATERAL (SELECT CASE notification
-    WHEN 'refunded' THEN 'refunded/' || refund_id ELSE notification END AS told) AS notified
+    WHEN 'refunded' THEN 'refunded/' || refund_id ELSE notification END AS notification_name) AS notified
   ORDER BY at + after, n, seq
   RETURNING position, id, type, order_id, data, time),
 consumed AS (

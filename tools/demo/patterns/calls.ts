@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { runScenario } from '../runner.ts';
 import { SCENARIOS } from '../scenarios.ts';
 import {
+  announce,
   arm,
   clearFaults,
   effects,
@@ -12,7 +13,6 @@ import {
   placed,
   read,
   SHIPPED_ONCE,
-  tell,
   until,
   type PatternDemo,
   type Placed,
@@ -32,12 +32,12 @@ export const saga: PatternDemo = {
 export const timeoutsAndRetries: PatternDemo = {
   story: 'A provider hangs for the shopper, and another is down for a step: neither is waited for.',
   async show(stage) {
-    tell(stage, 'while the shopper waits: a deadline, one look-up, and a definite answer');
+    announce(stage, 'while the shopper waits: a deadline, one look-up, and a definite answer');
     await arm(stage, { 'payments/authorize': { mode: 'hang', times: 1 } });
     const key = `demo-${stage.run}-timeouts`;
     const first = await place(stage, { key });
     stage.check('the answer when the time is up', first.code, 'payment_unavailable');
-    tell(stage, 'the shopper tries again, with the same key');
+    announce(stage, 'the shopper tries again, with the same key');
     // The lease of the first attempt may run for another moment.
     const second = await until(
       stage,
@@ -48,7 +48,7 @@ export const timeoutsAndRetries: PatternDemo = {
     if (second.id === null) return;
     await follow(stage, second.id, 'shipped');
     stage.check('effects at the providers', await effects(stage, second.id), SHIPPED_ONCE);
-    tell(stage, 'behind the answer: a retry budget of days');
+    announce(stage, 'behind the answer: a retry budget of days');
     await arm(stage, { 'warehouse/reserve': { mode: 'down', times: 3 } });
     const id = await placed(stage);
     await follow(stage, id, 'shipped');
@@ -75,7 +75,7 @@ export const circuitBreaker: PatternDemo = {
   story: 'The payment provider is down: calls to it stop, and one probe finds that it is back.',
   async show(stage) {
     await arm(stage, { 'payments/authorize': { mode: 'down' } });
-    tell(stage, 'orders, until the circuit breaker opens');
+    announce(stage, 'orders, until the circuit breaker opens');
     let orders = 0;
     while ((await breaker(stage)) === 'closed' && orders < MOST_ORDERS) {
       const { code } = await place(stage);
@@ -111,7 +111,7 @@ async function retryUntilAccepted(stage: Stage): Promise<Placed> {
     const order = await place(stage);
     if (order.status === 201 || performance.now() > until) return order;
     const seconds = Number(order.result.headers.get('retry-after') ?? 1);
-    tell(stage, `Retry-After: ${seconds}`);
+    announce(stage, `Retry-After: ${seconds}`);
     await delay(seconds * 1_000, undefined, { signal: stage.signal });
   }
 }

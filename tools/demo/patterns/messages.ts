@@ -1,6 +1,7 @@
 /** Patterns of messages: outbox, request-reply, dead letter. */
 import { z } from 'zod';
 import {
+  announce,
   arm,
   clearFaults,
   effects,
@@ -9,7 +10,6 @@ import {
   read,
   request,
   SHIPPED_ONCE,
-  tell,
   until,
   type PatternDemo,
   type Stage,
@@ -23,12 +23,12 @@ export const outbox: PatternDemo = {
   story:
     'The app is killed after its 201, with Temporal down: the event log still starts the order.',
   async show(stage) {
-    tell(stage, 'npm run stack -- stop temporal');
+    announce(stage, 'npm run stack -- stop temporal');
     await stage.parts.stop('temporal');
     const id = await placed(stage);
-    tell(stage, 'kill -9 the app', 'what it meant to do after the response is lost');
+    announce(stage, 'kill -9 the app', 'what it meant to do after the response is lost');
     stage.parts.kill('app');
-    tell(stage, 'npm run stack -- start temporal');
+    announce(stage, 'npm run stack -- start temporal');
     await stage.parts.start('temporal');
     await follow(stage, id, 'shipped');
     const { data } = await read(stage, `/v1/orders/${id}/timeline`, timelineSchema);
@@ -53,7 +53,7 @@ export const requestReply: PatternDemo = {
     stage.check('effects at the providers', await effects(stage, twice), SHIPPED_ONCE);
     await arm(stage, { 'warehouse/callback': { mode: 'down' } });
     const never = await placed(stage);
-    tell(stage, 'no callback arrives: the workflow looks the shipment up, after half a minute');
+    announce(stage, 'no callback arrives: the workflow looks the shipment up, after half a minute');
     await follow(stage, never, 'shipped');
     stage.check('effects at the providers', await effects(stage, never), SHIPPED_ONCE);
   },
@@ -80,7 +80,7 @@ export const deadLetter: PatternDemo = {
     await follow(stage, id, 'needs_attention');
     const { attention } = await read(stage, `/v1/orders/${id}`, attentionSchema);
     for (const { step, last_failure: failure } of attention?.steps ?? []) {
-      tell(stage, `${step} waits for a person`, failure);
+      announce(stage, `${step} waits for a person`, failure);
     }
     const [letter] = await lettersOf(stage, id);
     stage.check('dead letter', letter?.status, 'open');
@@ -89,7 +89,7 @@ export const deadLetter: PatternDemo = {
     const redrive = `/v1/dead-letters/${letter.id}/redrive`;
     const body = { action: 'retry', note: 'the provider refunds again' };
     await request(stage, { path: redrive, method: 'POST', role: 'operator', body });
-    tell(stage, `POST ${redrive}`);
+    announce(stage, `POST ${redrive}`);
     await follow(stage, id, 'cancelled');
     const resolved = await until(
       stage,

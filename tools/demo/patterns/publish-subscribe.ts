@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { openReceiver, type Received, type Receiver } from '../../http-receiver.ts';
 import {
   afterwards,
+  announce,
   follow,
   placed,
   read,
   request,
-  tell,
   until,
   type PatternDemo,
   type Stage,
@@ -32,12 +32,12 @@ export const publishSubscribe: PatternDemo = {
       const orderId = await placed(stage);
       await follow(stage, orderId, 'shipped');
       await untilReceived(stage, receiver, 500);
-      tell(stage, `the receiver has refused ${receiver.received.length} webhooks with 500`);
+      announce(stage, `the receiver has refused ${receiver.received.length} webhooks with 500`);
       const isRead = (behind: number | undefined): boolean => behind === 0;
       const behind = await until(stage, () => behindOf(stage, 'audit'), isRead);
       stage.check('events that the audit log waits for', behind, 0);
       isWorking = true;
-      tell(stage, 'the receiver works again: the deliveries are retried within seconds');
+      announce(stage, 'the receiver works again: the deliveries are retried within seconds');
       await untilReceived(stage, receiver, 204);
       inspect(stage, receiver, secret);
     } finally {
@@ -72,7 +72,7 @@ async function createEndpoint(stage: Stage, port: number) {
   const path = '/v1/webhook-endpoints';
   const body = { url, types: TYPES };
   const { body: created } = await request(stage, { path, method: 'POST', role: 'operator', body });
-  tell(stage, `POST ${path} ${url}`);
+  announce(stage, `POST ${path} ${url}`);
   return endpointSchema.parse(created);
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { row } from '../paint.ts';
 import {
   afterwards,
+  announce,
   arm,
   clearFaults,
   effects,
@@ -12,7 +13,6 @@ import {
   read,
   request,
   SHIPPED_ONCE,
-  tell,
   type PatternDemo,
   type Stage,
 } from '../stage.ts';
@@ -25,7 +25,7 @@ export const idempotency: PatternDemo = {
       'payments/capture': { mode: 'answer_lost', times: 1 },
     });
     const key = `demo-${stage.run}-idempotency`;
-    tell(stage, 'one request, sent five times at once under one Idempotency-Key');
+    announce(stage, 'one request, sent five times at once under one Idempotency-Key');
     const copies = await Promise.all(Array.from({ length: 5 }, () => place(stage, { key })));
     const ids = new Set(copies.flatMap(({ id }) => id ?? []));
     stage.check('orders created', ids.size, 1);
@@ -33,11 +33,11 @@ export const idempotency: PatternDemo = {
     if (id === null) return;
     const refused = copies.filter(({ status }) => status !== 201);
     const isInFlight = refused.every(({ code }) => code === 'request_in_flight');
-    stage.check('the others are told that it is running', isInFlight, true);
-    tell(stage, 'the same request once more');
+    stage.check('the others are answered that it is running', isInFlight, true);
+    announce(stage, 'the same request once more');
     const { result } = await place(stage, { key });
     stage.check('Idempotent-Replayed', result.headers.get('idempotent-replayed'), 'true');
-    tell(stage, 'another request under the same key');
+    announce(stage, 'another request under the same key');
     const other = await place(stage, { key, lines: [{ sku: 'mug-white', quantity: 3 }] });
     stage.check('refused', other.code, 'idempotency_key_reused');
     await follow(stage, id, 'shipped');
@@ -62,14 +62,14 @@ export const cache: PatternDemo = {
     const setPrice = async (priceMinor: number): Promise<void> => {
       const body = { ...product, price_minor: priceMinor };
       await request(afterwards(stage), { path, method: 'PUT', role: 'admin', body });
-      tell(stage, `PUT ${path} price_minor ${priceMinor}`);
+      announce(stage, `PUT ${path} price_minor ${priceMinor}`);
     };
     try {
       await readPrice(stage, path);
       stage.check('read from the cache', await readPrice(stage, path), before);
       await setPrice(after);
       stage.check('read after the change', await readPrice(stage, path), after);
-      tell(stage, 'an order by a shopper who still sees the old price');
+      announce(stage, 'an order by a shopper who still sees the old price');
       const lines = [{ sku: 'poster-a2', quantity: 1 }];
       const order = await place(stage, { lines, expected_total_minor: before });
       stage.check('refused, nothing is charged', order.code, 'price_changed');

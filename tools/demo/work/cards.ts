@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { row } from '../paint.ts';
 import { intentOf, paymentActionSchema } from '../shop.ts';
 import {
+  announce,
   arm,
   ask,
   clearFaults,
@@ -12,7 +13,6 @@ import {
   placed,
   read,
   SHIPPED_ONCE,
-  tell,
   until,
   type PatternDemo,
   type Stage,
@@ -21,7 +21,7 @@ import {
 /** What a person does at a provider: printed, and done in the sandbox. */
 async function act(stage: Stage, path: string, body: object = {}): Promise<void> {
   await stage.sandbox.act(path, body);
-  tell(stage, `POST /${path}`, JSON.stringify(body));
+  announce(stage, `POST /${path}`, JSON.stringify(body));
 }
 
 export const paymentAction: PatternDemo = {
@@ -59,7 +59,7 @@ export const partInStock: PatternDemo = {
   async show(stage) {
     const stock = 'warehouse/stock/tee-black-m';
     await stage.sandbox.act(stock, { available: 1 }, 'PUT');
-    tell(stage, `PUT /${stock} available 1`);
+    announce(stage, `PUT /${stock} available 1`);
     try {
       const lines = [{ sku: 'tee-black-m', quantity: 2 }];
       const id = await placed(stage, { lines, fulfillment: 'ship_available' });
@@ -106,7 +106,7 @@ const refundSchema = z.object({
 
 export const pendingRefund: PatternDemo = {
   story:
-    'The bank takes its time: pending is not told as done, and the workflow waits up to 30 days.',
+    'The bank takes its time: pending is not reported as done, and the workflow waits up to 30 days.',
   async show(stage) {
     const id = await placed(stage, { payment_method: 'pm_card_pendingRefund' });
     await follow(stage, id, 'shipped');

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { streamed } from '../../http.ts';
 import { eventRow, row } from '../paint.ts';
 import {
+  announce,
   arm,
   ask,
   clearFaults,
@@ -11,7 +12,6 @@ import {
   placed,
   read,
   SHIPPED_ONCE,
-  tell,
   until,
   type PatternDemo,
 } from '../stage.ts';
@@ -30,7 +30,7 @@ export const saga: PatternDemo = {
 export const notifications: PatternDemo = {
   story: 'May fail: mail and SMS are down, the order ships, and both are sent when they are back.',
   async show(stage) {
-    const email = `demo-${stage.run}-told@example.com`;
+    const email = `demo-${stage.run}-notified@example.com`;
     const phone = `+49151${stage.run.replaceAll(/\D/g, '').padEnd(7, '0').slice(0, 7)}`;
     await arm(stage, { 'mail/send': { mode: 'down' }, 'sms/send': { mode: 'down' } });
     const customer = { email, name: 'Ada Lovelace', phone, sms_consent: true };
@@ -125,9 +125,10 @@ export const reports: PatternDemo = {
     }
     stage.check('report', report?.status, 'succeeded');
     const file = await ask(stage, { path: report?.files[0]?.url ?? '' }, 200);
-    tell(stage, String(file.body).split('\n')[0] ?? '');
+    announce(stage, String(file.body).split('\n')[0] ?? '');
     const { data } = await read(stage, '/v1/schedules', schedulesSchema);
-    for (const each of data) tell(stage, `schedule ${each.id}`, `next ${each.next_at[0] ?? '-'}`);
+    for (const each of data)
+      announce(stage, `schedule ${each.id}`, `next ${each.next_at[0] ?? '-'}`);
   },
 };
 
