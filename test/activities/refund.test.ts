@@ -74,14 +74,14 @@ describe('a refund', () => {
     const { orderId } = refund;
     const where = { orderId, type: 'refund.needs_attention' };
     steps.sandbox.faults.set(REFUND, { mode: 'down' });
-    for (const told of [1, 2]) {
+    for (const attempts of [1, 2]) {
       await steps.runFailing('refundPayment', refOf(refund));
       for (const _ of ['written', 'and again by a process that took over']) {
         await steps.run('recordRefundNeedsAttention', { ...refOf(refund), failure: 'no answer' });
       }
-      expect(await steps.db.event.count({ where })).toBe(told);
+      expect(await steps.db.event.count({ where })).toBe(attempts);
       expect(await steps.db.deadLetter.findMany({ where: { orderId } })).toMatchObject([
-        { status: 'open', retryCount: told },
+        { status: 'open', retryCount: attempts },
       ]);
     }
   });

@@ -131,27 +131,31 @@ describe('warnings in the log', () => {
   test('each order that needs a person is a warning once, and so is each cause until all of it is resolved', async () => {
     const orders = [await needingAttention(cause(500)), await needingAttention(cause(503))];
     await report();
-    const letters = await shop.db.deadLetter.findMany({
+    const deadLetters = await shop.db.deadLetter.findMany({
       where: { orderId: { in: orders } },
       orderBy: { id: 'asc' },
     });
-    const first = letters[0];
-    const told = (letter: (typeof letters)[number]) => ({
+    const first = deadLetters[0];
+    const warningOf = (deadLetter: (typeof deadLetters)[number]) => ({
       level: WARN,
       time: expect.any(Number),
-      order_id: letter.orderId,
+      order_id: deadLetter.orderId,
       step: STEP,
-      cause: letter.error,
+      cause: deadLetter.error,
       attempts: 1,
-      dead_letter_id: letter.id,
+      dead_letter_id: deadLetter.id,
     });
     const seen = warnings();
     expect(seen).toHaveLength(3);
     if (!first) throw new Error('no dead letter');
     const { fingerprint } = first;
-    expect(seen).toContainEqual({ ...told(first), fingerprint, msg: 'a new cause of failures' });
-    for (const letter of letters) {
-      expect(seen).toContainEqual({ ...told(letter), msg: 'an order needs a person' });
+    expect(seen).toContainEqual({
+      ...warningOf(first),
+      fingerprint,
+      msg: 'a new cause of failures',
+    });
+    for (const deadLetter of deadLetters) {
+      expect(seen).toContainEqual({ ...warningOf(deadLetter), msg: 'an order needs a person' });
     }
 
     await needingAttention(cause(502));

@@ -30,15 +30,15 @@ beforeEach(async () => {
   orderId = await paidOrder(shop);
 });
 
-/** The provider tells how much of the charge is back in all; gives what became of the notice. */
+/** Sends the webhook with the amount of the charge that is refunded in all; returns its outcome. */
 async function charged(amount_refunded: number): Promise<string | null> {
   const payment_intent = await paymentReference();
   const about = { payment_intent, metadata: { order_id: orderId }, currency: 'eur' };
   return send('charge.refunded', { object: 'charge', id: 'ch_1', ...about, amount_refunded });
 }
 
-/** The provider tells that it has something new of a refund; gives what became of the notice. */
-async function told(type: string, reference: string): Promise<string | null> {
+/** Sends a webhook about the refund; returns its outcome. */
+async function refundWebhook(type: string, reference: string): Promise<string | null> {
   const payment_intent = await paymentReference();
   // What the webhook says of the refund is not believed.
   const lie = { amount: 1, currency: 'usd', status: 'failed', metadata: { order_id: orderId } };
@@ -132,8 +132,8 @@ describe('webhooks of refunds', () => {
   test('a webhook before the response settles our refund once, and wakes its workflow', async () => {
     const refund = await acceptRefund(shop.db, orderId, 500);
     const reference = await refundedAtProvider(refund);
-    expect(await told('refund.created', reference)).toBe('handled');
-    expect(await told('refund.updated', reference)).toBe('handled');
+    expect(await refundWebhook('refund.created', reference)).toBe('handled');
+    expect(await refundWebhook('refund.updated', reference)).toBe('handled');
     expect(await charged(500)).toBe('confirmed');
     expect(await refundsOf()).toEqual([['requested', 'succeeded', 500]]);
     expect(shop.refunds.woken.map(({ refundId }) => refundId)).toEqual([refund.id]);
@@ -149,7 +149,7 @@ describe('webhooks of refunds', () => {
     expect(await paymentOf()).toMatchObject({ status: 'partially_refunded', refundedMinor: 500 });
     await moveAtProvider(shop, reference, 'failed');
     for (const type of ['refund.failed', 'refund.updated', 'refund.failed']) {
-      expect(await told(type, reference)).toBe('handled');
+      expect(await refundWebhook(type, reference)).toBe('handled');
     }
     expect(await refundsOf()).toEqual([['requested', 'failed', 500]]);
     expect(await paymentOf()).toMatchObject({ status: 'captured', refundedMinor: 0 });
@@ -183,7 +183,7 @@ describe('webhooks of refunds', () => {
     const unstarted = await findUnstartedRefunds(shop.db, [rest.id]);
     expect(unstarted.map(({ refundId }) => refundId)).toEqual([rest.id]);
     await moveAtProvider(shop, reference, 'canceled');
-    expect(await told('refund.updated', reference)).toBe('handled');
+    expect(await refundWebhook('refund.updated', reference)).toBe('handled');
     expect(await refundsOf()).toEqual([['order_cancelled', 'canceled', 2_400]]);
     const again = (to: string) => refund(orderId, { to });
     expect(await (await again('credit')).json()).toMatchObject({ reason: 'credit_after_cancel' });
@@ -196,7 +196,7 @@ describe('refunds made in the dashboard', () => {
   test('a refund made in the dashboard is recorded once, by whichever webhook comes first', async () => {
     const reference = await refundInDashboard(shop, await paymentReference(), { amount: 700 });
     for (const _ of [1, 2]) {
-      expect(await told('refund.created', reference)).toBe('handled');
+      expect(await refundWebhook('refund.created', reference)).toBe('handled');
       expect(await charged(700)).toBe('confirmed');
     }
     expect(await refundsOf()).toEqual([['provider', 'succeeded', 700]]);
@@ -209,11 +209,11 @@ describe('refunds made in the dashboard', () => {
   test('a refund made in the dashboard waits for one of ours that claims the same money', async () => {
     const ours = await acceptRefund(shop.db, orderId, 2_000);
     const reference = await refundInDashboard(shop, await paymentReference(), { amount: 1_000 });
-    expect(await told('refund.created', reference)).toBeNull();
+    expect(await refundWebhook('refund.created', reference)).toBeNull();
     expect(await charged(1_000)).toBeNull();
     expect(await refundsOf()).toEqual([['requested', 'requested', 2_000]]);
     await recordRefundFailed(shop.db, ours, 'amount_too_large');
-    expect(await told('refund.updated', reference)).toBe('handled');
+    expect(await refundWebhook('refund.updated', reference)).toBe('handled');
     expect(await refundsOf()).toEqual([
       ['requested', 'failed', 2_000],
       ['provider', 'succeeded', 1_000],
@@ -223,11 +223,11 @@ describe('refunds made in the dashboard', () => {
   test('a pending refund made in the dashboard is followed like one of ours', async () => {
     const about = { amount: 400, status: 'pending' } as const;
     const reference = await refundInDashboard(shop, await paymentReference(), about);
-    expect(await told('refund.created', reference)).toBe('handled');
+    expect(await refundWebhook('refund.created', reference)).toBe('handled');
     expect(await refundsOf()).toEqual([['provider', 'pending', 400]]);
     expect(await paymentOf()).toMatchObject({ refundedMinor: 0, refundingMinor: 400 });
     await moveAtProvider(shop, reference, 'succeeded');
-    expect(await told('refund.updated', reference)).toBe('handled');
+    expect(await refundWebhook('refund.updated', reference)).toBe('handled');
     expect(await refundsOf()).toEqual([['provider', 'succeeded', 400]]);
   });
 
@@ -236,12 +236,12 @@ describe('refunds made in the dashboard', () => {
     const captured = { capturedMinor: amountMinor - 700 };
     await shop.db.payment.update({ where: { orderId }, data: captured });
     const reference = await refundInDashboard(shop, await paymentReference(), { amount: 700 });
-    expect(await told('refund.created', reference)).toBe('handled');
+    expect(await refundWebhook('refund.created', reference)).toBe('handled');
     expect(await refundsOf()).toEqual([['provider', 'succeeded', 700]]);
   });
 
   test('a webhook about a refund that the provider does not have is closed', async () => {
-    expect(await told('refund.created', 're_unknown')).toBe('unknown_payment');
+    expect(await refundWebhook('refund.created', 're_unknown')).toBe('unknown_payment');
     expect(await refundsOf()).toEqual([]);
   });
 });

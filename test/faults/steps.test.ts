@@ -89,8 +89,8 @@ describe('a fault that strikes three times', () => {
       const handle = await shop.start({ inspectable: isInspectable(0, nth) });
       expect((await handle.result()).status).toBe('shipped');
       proof.firedAll(shop.sandbox.faults);
-      const told = notificationsOf(shop, orderIdOf(handle));
-      expect(told.toSorted()).toEqual(['confirmed', 'shipped']);
+      const notified = notificationsOf(shop, orderIdOf(handle));
+      expect(notified.toSorted()).toEqual(['confirmed', 'shipped']);
     });
 
     test(`[S9/${fault}] an order under ${mode} at SMS ships, and the customer gets one text message`, async (proof) => {
@@ -114,7 +114,7 @@ describe('a fault that strikes three times', () => {
     proof.firedAll(shop.sandbox.faults);
     const orderId = orderIdOf(refused);
     await expectShipped(shop, orderId);
-    expect(await notificationLetters(orderId)).toMatchObject([
+    expect(await notificationDeadLetters(orderId)).toMatchObject([
       { subject: 'sms/shipped', status: 'open', error: 'SMS: refused (twilio_21610)' },
     ]);
   });
@@ -175,24 +175,24 @@ test('[S9/F6] an order ships during a permanent SMS outage, and its dead letter 
   proof.firedAll(shop.sandbox.faults);
   const orderId = orderIdOf(handle);
   await expectShipped(shop, orderId);
-  const told = notificationsOf(shop, orderId).toSorted();
-  expect([told, textsOf(shop, orderId)]).toEqual([['confirmed', 'shipped'], []]);
-  const [letter] = await notificationLetters(orderId);
-  expect(letter).toMatchObject({ subject: 'sms/shipped', status: 'open' });
+  const notified = notificationsOf(shop, orderId).toSorted();
+  expect([notified, textsOf(shop, orderId)]).toEqual([['confirmed', 'shipped'], []]);
+  const [deadLetter] = await notificationDeadLetters(orderId);
+  expect(deadLetter).toMatchObject({ subject: 'sms/shipped', status: 'open' });
   shop.sandbox.faults.clear();
   await shop.startWorker('events');
   const by = { apiKeyId: 'key_operator', correlationId: 'asked', name: 'operator' };
   const request = { action: 'retry', note: null, by } as const;
-  expect((await redrive(shop.services, letter?.id ?? '', request)).kind).toBe('redriven');
+  expect((await redrive(shop.services, deadLetter?.id ?? '', request)).kind).toBe('redriven');
   await eventually(async () => {
-    expect(await notificationLetters(orderId)).toMatchObject([{ status: 'resolved' }]);
+    expect(await notificationDeadLetters(orderId)).toMatchObject([{ status: 'resolved' }]);
   });
   await shop.stopWorker('events');
   expect(textsOf(shop, orderId)).toHaveLength(1);
 });
 
-/** What could not be told to the customer of the order. */
-async function notificationLetters(orderId: OrderId): Promise<readonly DeadLetter[]> {
+/** The dead letters of the notifications of the order. */
+async function notificationDeadLetters(orderId: OrderId): Promise<readonly DeadLetter[]> {
   const filter = { source: 'notification', orderId } as const;
   return (await listDeadLetters(shop.db, filter, { limit: 10 })).deadLetters;
 }

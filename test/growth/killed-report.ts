@@ -41,12 +41,12 @@ export async function runKilledReport(url: string) {
     let deaths = 0;
     for (;;) {
       killer.arm(deaths % 2 === 0 ? 'before' : 'after');
-      const { outcome, heartbeats: told } = await attemptJob(
+      const { outcome, heartbeats: reported } = await attemptJob(
         { db, ...WORK },
         id,
         heartbeats.at(-1),
       );
-      heartbeats.push(...told.map((each) => progress.parse(each)));
+      heartbeats.push(...reported.map((each) => progress.parse(each)));
       if (outcome?.kind === 'succeeded') break;
       if (outcome !== null) throw new Error(`the report is ${outcome.kind}`);
       deaths += 1;

@@ -13,18 +13,18 @@ const QUIET = { logger: new DefaultLogger('ERROR') };
 export interface Attempt {
   /** Null: the attempt failed. */
   readonly outcome: JobOutcome | null;
-  /** The progress as its heartbeats told it. */
+  /** The progress that its heartbeats reported. */
   readonly heartbeats: readonly unknown[];
 }
 
-/** One attempt; `told` is the last heartbeat of the one before it. */
+/** One attempt; `heartbeat` is the last heartbeat of the one before it. */
 export async function attemptJob(
   deps: JobDependencies,
   jobId: JobId,
-  told?: unknown,
+  heartbeat?: unknown,
 ): Promise<Attempt> {
   const activities = createJobActivities({ ...deps, stopping: new AbortController().signal });
-  const info = told === undefined ? {} : { heartbeatDetails: told };
+  const info = heartbeat === undefined ? {} : { heartbeatDetails: heartbeat };
   const environment = new MockActivityEnvironment(info, QUIET);
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details: unknown) => heartbeats.push(details));

@@ -38,9 +38,9 @@ async function recording(sampleRate = 1, log = silent) {
 }
 
 describe('spans', () => {
-  test('a call within a request is its child, and tells the provider its own id', async () => {
+  test('a call within a request is its child, and sends the provider its own id', async () => {
     const { collector, stop } = await recording();
-    const told = await inSpan(REQUEST, async (request) => {
+    const traceparent = await inSpan(REQUEST, async (request) => {
       request.describe({ attributes: { 'http.response.status_code': 201, 'order.id': 'ord_1' } });
       return inSpan(CALL, async () => currentTraceHeaders().traceparent);
     });
@@ -54,7 +54,7 @@ describe('spans', () => {
       attributes: { 'http.response.status_code': 201, 'order.id': 'ord_1' },
     });
     expect(call).toMatchObject({ kind: 3, traceId: request?.traceId, parentId: request?.spanId });
-    expect(told).toBe(`00-${request?.traceId}-${call?.spanId}-01`);
+    expect(traceparent).toBe(`00-${request?.traceId}-${call?.spanId}-01`);
     expect(call?.startedAtNs).toBeGreaterThanOrEqual(request?.startedAtNs ?? 0n);
     expect(call?.endedAtNs).toBeLessThanOrEqual((request?.endedAtNs ?? 0n) + 1_000_000n);
   });

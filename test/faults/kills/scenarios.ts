@@ -67,8 +67,11 @@ async function shipped(stack: TestStack): Promise<OrderId> {
     () => expect(notificationsTo(stack, orderId)).toEqual(['confirmed', 'shipped']),
     SOON,
   );
-  const told = { orderId, dedupKey: 'order.customer_notified/sms/shipped' };
-  await eventually(async () => expect(await stack.db.event.count({ where: told })).toBe(1), SOON);
+  const notified = { orderId, dedupKey: 'order.customer_notified/sms/shipped' };
+  await eventually(
+    async () => expect(await stack.db.event.count({ where: notified })).toBe(1),
+    SOON,
+  );
   expect(textsOf(stack, orderId)).toHaveLength(1);
   await expectShipped(stack, orderId);
   return orderId;
