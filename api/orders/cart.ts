@@ -66,7 +66,7 @@ export function checkCart(cart: Cart, context: CartContext): CheckedCart {
   return { lines, adjustments, totalMinor, problems };
 }
 
-/** What the shopper was told that the cart costs: in all, by its quote, or by the prices of its lines. */
+/** The total that the shopper was shown: in all, by its quote, or by the prices of its lines. */
 export function expectedTotal(cart: Cart, { offers, quotedMinor }: CartContext): number {
   const lines = cart.lines.flatMap((line) => {
     if (line === null) return [];
@@ -192,7 +192,7 @@ function priceChanges(
   });
   if (totalMinor === null) return moved;
   const detail = `The total is now ${formatMoney({ amountMinor: totalMinor, currency })}.`;
-  const differs = (told: number | undefined) => told !== undefined && told !== totalMinor;
+  const differs = (shown: number | undefined) => shown !== undefined && shown !== totalMinor;
   return [
     ...moved,
     ...(differs(expectedMinor) ? [changed(detail, 'expected_total_minor')] : []),

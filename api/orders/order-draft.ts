@@ -43,7 +43,7 @@ export interface Prices {
 
 /**
  * Prices the lines with the current catalog, or with the quote while it is valid, within what can be
- * charged in the currency. An expired quote pins nothing, but its total is what the shopper was told.
+ * charged in the currency. An expired quote pins nothing, but its total is what the shopper was shown.
  */
 export function draftOrder(
   request: PlaceOrderRequest,

@@ -157,7 +157,7 @@ export async function recordNotification(
   const type = 'order.customer_notified';
   await transitionAlone(
     db,
-    { orderId, type, dedupKey: `${type}/${notification}`, data: told(notification) },
+    { orderId, type, dedupKey: `${type}/${notification}`, data: notificationData(notification) },
     Prisma.sql`, with_dead_letter AS (
       UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
       WHERE source = 'notification' AND subject = ${notification} AND order_id = ${orderId}
@@ -177,7 +177,7 @@ async function recordNotificationFailed(
       orderId,
       type,
       dedupKey,
-      data: { ...told(notification), failure },
+      data: { ...notificationData(notification), failure },
     });
     await recordStepDeadLetter(tx, orderId, {
       source: 'notification',
@@ -189,6 +189,6 @@ async function recordNotificationFailed(
 }
 
 /** The channel is in the data, so that no subscriber has to read it from the name. */
-function told(notification: Notification) {
+function notificationData(notification: Notification) {
   return { notification, channel: smsKindOf(notification) === null ? 'email' : 'sms' };
 }

@@ -27,7 +27,7 @@ export type RecordCaseOutcome =
 /** Now, by the database's clock: take it before the provider is asked. */
 export async function caseAskedAt(db: Database): Promise<string> {
   const [row] = await db.$queryRaw<{ at: Date }[]>`SELECT clock_timestamp() AS at`;
-  if (row === undefined) throw new Error('the database does not tell the time');
+  if (row === undefined) throw new Error('the database returned no time');
   return row.at.toISOString();
 }
 
@@ -88,7 +88,7 @@ async function publish(tx: Transaction, orderId: OrderId, state: CaseState): Pro
   const { id, status, reason, amountMinor, currency, respondBy } = state;
   const about = { case_id: id, status, reason };
   const money = { amount_minor: amountMinor, currency };
-  const tell = async (type: EventType, stage: string, data: object): Promise<void> => {
+  const record = async (type: EventType, stage: string, data: object): Promise<void> => {
     await transitionOrder(tx, {
       orderId,
       type,
@@ -100,15 +100,15 @@ async function publish(tx: Transaction, orderId: OrderId, state: CaseState): Pro
   switch (state.kind) {
     case 'dispute': {
       const stage = isInquiry(state) ? 'inquiry' : 'dispute';
-      await tell('payment.disputed', stage, { ...money, respond_by: respondBy });
-      if (!state.isOpen) await tell('payment.dispute_closed', status, money);
+      await record('payment.disputed', stage, { ...money, respond_by: respondBy });
+      if (!state.isOpen) await record('payment.dispute_closed', status, money);
       return;
     }
     case 'fraud_warning':
-      return tell('payment.fraud_warning', status, {});
+      return record('payment.fraud_warning', status, {});
     case 'review':
-      await tell('payment.review_opened', 'opened', {});
-      if (!state.isOpen) await tell('payment.review_closed', status, {});
+      await record('payment.review_opened', 'opened', {});
+      if (!state.isOpen) await record('payment.review_closed', status, {});
   }
 }
 
