@@ -101,7 +101,7 @@ export function shopProfileOf(app: AppConfig) {
   return { name, orderUrl: SHOP_ORDER_URL ?? null, timeZone: SHOP_TIME_ZONE };
 }
 
-/** The SMS provider; null: none is configured, and nobody is notified by SMS. */
+/** The SMS provider; null: none is configured, and no SMS is sent. */
 export function smsSettingsOf(app: AppConfig) {
   const { TWILIO_API_URL: apiUrl, TWILIO_ACCOUNT_SID: accountSid, TWILIO_FROM: from } = app;
   const { TWILIO_AUTH_TOKEN: authToken } = app;

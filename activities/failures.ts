@@ -106,7 +106,7 @@ export function jobTypeUnknown(type: string): ApplicationFailure {
   return failure('job_type_unknown', `this worker's version has no job ${type}`);
 }
 
-/** The job cannot be done, for a reason that its operator is told: a retry cannot succeed. */
+/** The job cannot be done, for a reason that is shown to its operator: a retry cannot succeed. */
 export function jobFailed(reason: string): ApplicationFailure {
   return failure('job_failed', reason);
 }

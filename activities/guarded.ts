@@ -22,10 +22,13 @@ interface Watcher {
   onFailure(attempt: FailedAttempt): Promise<void>;
 }
 
-const NOBODY: Watcher = { onSuccess: () => Promise.resolve(), onFailure: () => Promise.resolve() };
+const NO_WATCHER: Watcher = {
+  onSuccess: () => Promise.resolve(),
+  onFailure: () => Promise.resolve(),
+};
 
-/** The same activities. They pass only the kind of an unexpected fault to Temporal, and log the rest. */
-export function guarded<T extends object>(activities: T, watcher: Watcher = NOBODY): T {
+/** The same activities, which pass only the kind of an unexpected fault to Temporal and log the rest. */
+export function guarded<T extends object>(activities: T, watcher: Watcher = NO_WATCHER): T {
   const wrapped = Object.entries(activities).map(([activity, work]) => [
     activity,
     async (...args: readonly unknown[]): Promise<unknown> => {

@@ -86,7 +86,7 @@ function secretProblems(values: Values): readonly ConfigProblem[] {
     usedBy.set(value, variable);
     const weakness = minBytes === null ? null : weaknessOf(bytes, minBytes);
     const problem = PUBLISHED.includes(text)
-      ? 'published with the source code, so everybody knows it; create your own'
+      ? 'published with the source code; create your own'
       : other !== undefined
         ? `has a secret that is also in ${other}; each needs one of its own`
         : weakness && `${weakness}; create one, e.g. with: openssl rand -base64 32`;
@@ -194,7 +194,7 @@ function checkDatabase(value: string, values: Values): string | null {
   const url = parseUrl(value);
   if (url === null) return null;
   if (PASSWORDS.test(url.password)) {
-    return 'a password that everybody knows; set one of your own for this user';
+    return 'a well-known password; set one of your own for this user';
   }
   const parameters = url.searchParams;
   const host = parameters.get('host') ?? (url.hostname.replace(/^%2f/i, '/') || values['PGHOST']);

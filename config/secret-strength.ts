@@ -1,4 +1,4 @@
-/** Finds secrets that somebody could guess. Pure: bytes or text in, a reason out. */
+/** Finds secrets that can be guessed. Pure: bytes or text in, a reason out. */
 
 /** Bits by the frequency of its values: a random secret of 16 characters has over 45, of 24 bytes over 90. */
 const MIN_BITS = 40;

@@ -68,7 +68,7 @@ export function isJobId(text: string): text is JobId {
   return JOB_IDS.some((form) => form.test(text));
 }
 
-/** The kind of a job, which its prefix tells. */
+/** The kind of a job, by its prefix. */
 export function jobKindOf(jobId: JobId): JobKind {
   return JOB_KINDS.find((kind) => idForm(kind).test(jobId)) ?? 'report';
 }
@@ -157,7 +157,7 @@ export function jobWorkflowId(jobId: JobId): string {
   return `${jobKindOf(jobId)}/${jobId}`;
 }
 
-/** RFC 5322 Message-ID local part of the mail that tells how a job ended. */
+/** RFC 5322 Message-ID local part of the mail that says how a job ended. */
 export function jobMailKey(job: {
   readonly id: JobId;
   readonly status: JobStatus;

@@ -1,7 +1,7 @@
 /**
  * The order number, which a customer can say on the telephone: the end of the order's id, nine characters
  * of Crockford's Base32 (https://www.crockford.com/base32.html) in groups of three. The end of an id is
- * random, so a number does not tell how many orders there are. A unique index keeps two orders apart.
+ * random, so a number does not reveal how many orders there are. A unique index keeps two orders apart.
  */
 import type { OrderId } from './ids.ts';
 

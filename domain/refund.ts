@@ -29,8 +29,8 @@ export type FailedRefundStatus = Extract<RefundStatus, 'failed' | 'canceled'>;
 
 export const REFUND_CAUSES = ['requested', 'order_cancelled', 'provider'] as const;
 /**
- * `order_cancelled`: the compensation of a capture. `requested`: through the API. `provider`: somebody made
- * it at the provider, such as in its dashboard.
+ * `order_cancelled`: the compensation of a capture. `requested`: through the API. `provider`: made at
+ * the provider, such as in its dashboard.
  */
 export type RefundCause = (typeof REFUND_CAUSES)[number];
 

@@ -31,7 +31,7 @@ export const DEFAULT_RETENTION = {
   personalData: null,
 } as const satisfies Retention;
 
-/** Expired quotes, counted from their expiry: nobody repeats a call with one that old. */
+/** Expired quotes, counted from their expiry: no call is repeated with one that old. */
 export const QUOTE_RETENTION_DAYS = 1;
 
 /**

@@ -39,7 +39,7 @@ export function searchedTerms(query: string): readonly string[] {
   return distinct([plain(query), compact(query), ...phones.map(fromEnd)]);
 }
 
-/** In small letters, without accents, with single spaces. */
+/** In lower case, without accents, with single spaces. */
 export function plain(text: string): string {
   return text
     .normalize('NFKD')

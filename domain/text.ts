@@ -32,7 +32,7 @@ function visible(blanks: string, controls: string): string {
 export const LINE_PATTERN = visible(BLANKS, LINE_CONTROLS);
 /** Paragraphs as JSON Schema can say them. */
 export const PARAGRAPHS_PATTERN = visible(PARAGRAPH_BLANKS, PARAGRAPH_CONTROLS);
-/** An id that somebody else chose: what an HTTP header and a log line hold without quotes. */
+/** An id that another system chose: what an HTTP header and a log line hold without quotes. */
 export const ID_PATTERN = '^[\\x21-\\x7e]{1,255}$';
 
 const LINE = new RegExp(visible(BLANKS + HIGH_BLANKS, LINE_CONTROLS + HALF_SURROGATES), 'u');
@@ -67,7 +67,7 @@ export function isParagraphs(value: unknown, maxLength: number): value is string
   return typeof value === 'string' && PARAGRAPHS.test(value) && lengthOf(value) <= maxLength;
 }
 
-/** True for an id of somebody else: 1 to 255 visible ASCII characters. */
+/** True for an id of another system: 1 to 255 visible ASCII characters. */
 export function isForeignId(value: unknown): value is string {
   return typeof value === 'string' && ID.test(value);
 }

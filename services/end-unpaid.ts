@@ -52,7 +52,7 @@ export async function endUnpaid(
     await recordExpired(db, order, voided);
     return { kind: 'expired' };
   }
-  // Nobody may be waiting for the response: it is that of the request that opened the order.
+  // Perhaps no request waits for the response: it is that of the request that opened the order.
   const response = responses.declined(declineCode, order.correlationId);
   await recordDeclined(db, order, { code: declineCode, reference, response, voided });
   return { kind: 'declined' };

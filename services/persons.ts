@@ -27,10 +27,10 @@ export type ErasureOutcome = {
   | {
       readonly kind: 'erased';
       readonly customerId: CustomerId;
-      /** Store credit that nobody can spend any more. */
+      /** Store credit that can no longer be spent. */
       readonly creditLeft: readonly Money[];
     }
-  /** Nobody with this e-mail is in our records. */
+  /** No record has this e-mail. */
   | { readonly kind: 'unknown' }
   /** Some orders are not settled: repeat it when they are. */
   | { readonly kind: 'under_way'; readonly orderIds: readonly OrderId[] }

@@ -58,7 +58,7 @@ export function createStaleCache<V extends object>(options: {
   /** Above zero while the database does not answer: from then on it is asked again. */
   let askAtMs = 0;
 
-  /** A load that begins before a change is not kept after it, and nobody who asks later gets it. */
+  /** A load that begins before a change is not kept after it, and no later reader gets it. */
   const loadOnce = (key: string, load: () => Promise<V | null>): Promise<V | null> => {
     const begunIn = generation;
     return share(`${begunIn}/${key}`, async () => {
@@ -117,7 +117,7 @@ function createSharedLoads<T>(): (id: string, load: () => Promise<T>) => Promise
   };
 }
 
-/** `late` also when the database is unavailable. The load goes on, and its end is for later readers. */
+/** `late` also when the database is unavailable. The load continues, and its result is for later readers. */
 async function answerWithin<T>(ms: number, load: Promise<T>): Promise<T | 'late'> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'late'>((resolve) => {

@@ -1,7 +1,7 @@
 /**
  * Calls to Temporal with a deadline. An unreachable or slow server is a value (`unavailable`), because
  * the API serves without Temporal; so is a request that Temporal will never accept (`rejected`),
- * because somebody has to look at it. Every other error is thrown.
+ * because a person has to look at it. Every other error is thrown.
  */
 import {
   WorkflowExecutionAlreadyStartedError,

@@ -108,7 +108,7 @@ export interface Activities {
   findShipmentRequest(input: OrderRef): Promise<{ readonly requested: boolean }>;
   /** Cancels the shipping request; a later ship is refused. `already_shipped`: the parcel has left. */
   cancelShipment(input: OrderRef): Promise<CancelShipmentOutcome>;
-  /** Order `shipped`; the units leave the stock. Without a result nobody is to be told by SMS. */
+  /** Order `shipped`; the units leave the stock. Without a result no SMS is sent. */
   recordShipped(
     input: OrderRef & { readonly carrier: string; readonly trackingNumber: string },
   ): Promise<{ readonly sms: true } | undefined>;

@@ -18,7 +18,7 @@ export function failureTypeOf(error: unknown): FailureType | null {
   return null;
 }
 
-/** A timeout is an outage: no worker took the activity, or it did not come back. */
+/** A timeout is an outage: no worker took the activity, or it did not respond. */
 export function retryClassOfError(error: unknown): RetryClass {
   const type = failureTypeOf(error);
   return type === null ? 'outage' : RETRY_CLASS[type];

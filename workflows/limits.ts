@@ -1,7 +1,7 @@
 /**
  * The limits of a Temporal server on what operators see of a workflow. Whatever grows with an order is
  * cut to them here, because the server refuses a start or an update of attributes that exceeds one:
- * then the order would stand still for what is only shown. The defaults of the server (dynamic
+ * then the order would be stuck because of what is only shown. The defaults of the server (dynamic
  * configuration `frontend.searchAttributes...` and `limit.userMetadata...`, which Temporal Cloud has
  * too): 2,048 bytes per search attribute, 40 KB for all of them, 400 bytes for a summary, 20,000 for
  * details. A memo may have 2 MB. Ours holds two ids and an address;

@@ -10,7 +10,7 @@ export interface Schema<T> {
   /** What is expected, after "must be". */
   readonly expected: string;
   is(value: unknown): value is T;
-  /** The value without members that nobody expects, which could replace others where it is spread. */
+  /** The value without unexpected members, which could replace others where it is spread. */
   strip(value: unknown): unknown;
   /** Why the value is refused. It names members and never quotes the value. */
   explain(value: unknown, name: string): string;
@@ -128,7 +128,7 @@ export function object<T extends object>(members: {
   };
 }
 
-/** One of several objects, told apart by their member `kind`. */
+/** One of several objects, distinguished by their member `kind`. */
 export function variants<T extends { readonly kind: string }>(schemas: {
   readonly [K in T['kind']]: Schema<Extract<T, { readonly kind: K }>>;
 }): Schema<T> {

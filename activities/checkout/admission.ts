@@ -42,7 +42,7 @@ function refuseResume(records: CheckoutProgress, resume: Resume): string | null 
   if (at(from) > at(records.from)) return `it is at ${records.from}, not at ${from}`;
   if (shippedManually && !records.shippedManually) return 'it was not shipped manually';
   const asked = resolution?.step.split(', ').every((step) => records.asked.includes(step)) ?? true;
-  if (!asked) return `nobody was asked about ${resolution?.step}`;
+  if (!asked) return `no decision was requested about ${resolution?.step}`;
   const isCancelling = records.from === 'cancelling' || resolution !== null;
-  return cancelReason === null || isCancelling ? null : 'nobody has cancelled it';
+  return cancelReason === null || isCancelling ? null : 'it is not being cancelled';
 }

@@ -21,7 +21,7 @@ export interface ActivityDependencies {
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
   readonly shop: ShopProfile;
-  /** Null: no SMS provider is configured, and nobody is notified by SMS. */
+  /** Null: no SMS provider is configured, and no SMS is sent. */
   readonly sms: SmsSender | null;
   /** The warehouse's callback URL, e.g. `https://shop.example/callbacks/warehouse`. */
   readonly warehouseCallbackUrl: string;

@@ -22,7 +22,7 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
     async notifyCustomer({ orderId, notification }) {
       const found = await findToNotify(db, orderId, notification);
       if (!found) throw orderNotFound(orderId);
-      // Of an erased order nobody is left to notify.
+      // An erased order has no customer to notify.
       if (found.wasNotified || found.order.erasedAt !== null) return;
       const smsKind = smsKindOf(notification);
       const channel = smsKind === null ? 'mail' : 'SMS';

@@ -161,7 +161,7 @@ async function refundRest(
       return recordRefundPending(deps.db, rest, outcome);
     case 'refused':
       if (outcome.code !== 'charge_already_refunded') throw rejectedRequest('refund', outcome.code);
-      // Somebody has refunded it at the provider meanwhile.
+      // It was refunded at the provider meanwhile.
       await recordRefundFailed(deps.db, rest, outcome.code);
       await syncRefunds(deps, requireReference(payment));
       return;

@@ -11,7 +11,7 @@ import { rejectedRequest } from '../failures.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { composeSms } from './messages/compose.ts';
 
-/** True when the customer of the order is to be told by SMS. */
+/** True when the customer of the order gets an SMS. */
 export async function isTextDue(
   { db, sms }: Pick<ActivityDependencies, 'db' | 'sms'>,
   orderId: OrderId,

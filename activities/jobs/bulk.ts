@@ -55,7 +55,7 @@ function mayRepeat(): boolean {
   return Context.current().info.attempt < MAX_ATTEMPTS;
 }
 
-/** Each call waits until its turn, so many in a second. */
+/** Each call waits for its turn, at `ratePerSecond`. */
 function paced(ratePerSecond: number): () => Promise<unknown> {
   const startedAt = performance.now();
   let turns = 0;

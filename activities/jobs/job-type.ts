@@ -23,7 +23,7 @@ export interface JobDependencies {
 }
 
 export interface JobType<Deps = JobDependencies> {
-  /** Counts the items; null when only the end will tell. Called once, before the first batch. */
+  /** Counts the items; null when the number is known only at the end. Called once, before the first batch. */
   prepare(deps: Deps, job: Job): Promise<number | null>;
   /**
    * Does one batch: reads what is after `job.cursor`, and commits its work together with `advanceJob`.

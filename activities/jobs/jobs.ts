@@ -46,7 +46,7 @@ export const NOT_DUE: JobOutcome = {
   progress: { total: null, done: 0, failed: 0 },
 };
 
-/** What the workflow is told of a job that was begun. */
+/** The outcome that the workflow gets of a job that was begun. */
 export function outcomeOf(job: Job): JobOutcome {
   const progress = progressOf(job);
   switch (job.status) {

@@ -1,4 +1,4 @@
-/** What is recorded about jobs: how they end, who is told, and the reports that a schedule asks for. */
+/** What is recorded about jobs: how they end, who is notified, and the reports that a schedule asks for. */
 import { Context, log } from '@temporalio/activity';
 import { jobMailKey, type JobId } from '../../domain/ids.ts';
 import { filesOf, isEndedJob, progressInWords } from '../../domain/jobs.ts';

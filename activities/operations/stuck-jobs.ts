@@ -11,7 +11,7 @@ export type StuckJobOutcome = 'explained' | 'restarted' | 'failed';
 type JobRecovery = Pick<SweepDependencies, 'db' | 'jobs'>;
 
 /**
- * A job that was not begun, or whose workflow Temporal lost, is started again; one whose workflow somebody
+ * A job that was not begun, or whose workflow Temporal lost, is started again; one whose workflow was
  * terminated, or whose task keeps failing, has failed, and is resumed by a person. Throws an OutageError
  * when Temporal cannot be reached.
  */

@@ -1,6 +1,6 @@
 /**
  * Failed work by cause: one fingerprint is one cause. All of it is retried at a rate, or discarded with a
- * note, after a dry run. The progress of each redrive is shown to everybody.
+ * note, after a dry run. The progress of each redrive is shown to every operator.
  */
 import { html } from 'hono/html';
 import { isOrderId } from '../../domain/ids.ts';

@@ -1,4 +1,4 @@
-/** The start page: what needs somebody, what goes on, what was sold. Each part loads on its own. */
+/** The start page: what needs attention, what runs, what was sold. Each part loads on its own. */
 import { html } from 'hono/html';
 import { z } from 'zod';
 import { metricValues } from '../operations/trends.ts';
@@ -50,7 +50,7 @@ function tile(of: {
   readonly value: Html | string | number;
   readonly label: Html | string;
   readonly href: string;
-  /** True: somebody should look. */
+  /** True: an operator should look. */
   readonly isBad: boolean;
 }): Html {
   return html`<a class="tile ${of.isBad ? 'bad' : ''}" href="/console${of.href}">

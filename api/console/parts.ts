@@ -6,7 +6,7 @@ import { isProblemCode } from '../openapi/problem-responses.ts';
 import { apiPath, type ApiProblem, type ApiResult } from './call-api.ts';
 import type { Html, Notice, View } from './page.ts';
 
-/** How a state looks. The word is always shown too: colour is never the only sign. */
+/** How a state looks. The word is always shown too: color is never the only sign. */
 export type Tone = 'good' | 'bad' | 'busy' | 'quiet';
 
 const STATUS_TONES: Readonly<Record<string, Tone>> = {

@@ -50,7 +50,7 @@ export function bulkDraft(
   };
 }
 
-/** JSON of at most so many items each. */
+/** JSON of at most `size` items each. */
 export function inPieces(items: readonly unknown[], size: number): readonly string[] {
   const pieces: string[] = [];
   for (let start = 0; start < items.length; start += size) {

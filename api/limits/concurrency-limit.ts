@@ -6,11 +6,11 @@
 
 export interface ConcurrencyLimits {
   readonly maxRunning: number;
-  /** So many still run while the event loop is saturated. */
+  /** How many still run while the event loop is saturated. */
   readonly minRunning: number;
   /** A burst may fill the queue up to this length. */
   readonly maxQueued: number;
-  /** A queue that has not been empty for `stalledAfterMs` is overload: then only so many wait. */
+  /** A queue that has not been empty for `stalledAfterMs` is overload: then only this many wait. */
   readonly maxStalled: number;
   readonly stalledAfterMs: number;
   /** A request that has waited this long is rejected, and one that would have to is, at once. */

@@ -1,6 +1,6 @@
 /**
  * Counts uses per key in windows of fixed length, in this process alone: with several processes the limit
- * is so many times as high. It is bounded: when more keys are counted than `maxKeys`, the one that was
+ * is that many times as high. It is bounded: when more keys are counted than `maxKeys`, the one that was
  * used longest ago begins anew.
  */
 import { LRUCache } from 'lru-cache';

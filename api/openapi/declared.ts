@@ -1,6 +1,6 @@
 /**
  * Holds every request to what the OpenAPI document declares for its operation: the role, the query
- * parameters, a body, preconditions. What nobody would read is refused instead of ignored.
+ * parameters, a body, preconditions. What no operation reads is refused instead of ignored.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { ROLES } from '../../prisma/access/api-keys.ts';

@@ -5,7 +5,7 @@
 import { setInterval } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 
-/** What a chart shows of 10 s. Null: nothing was observed, or the database did not tell. */
+/** What a chart shows of 10 s. Null: nothing was observed, or the database did not answer. */
 export interface TrendPoint {
   /** The end of the 10 s, ISO 8601. */
   readonly at: string;

@@ -25,7 +25,7 @@ export interface QuotableCart extends Cart {
   readonly customer?: { readonly email: string } | undefined;
 }
 
-/** Somebody is filling the form: a later answer is of no use. */
+/** The shopper is filling in the form: a later answer is of no use. */
 const QUOTE_DEADLINE_MS = 2_000;
 const RETRY_SECONDS = 1;
 

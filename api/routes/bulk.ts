@@ -62,7 +62,7 @@ const bulkRoute = createRoute({
   summary: 'Cancel or refund many orders, or redrive many dead letters',
   description:
     'The items are chosen now, at most 10,000. Each is then the call for it alone: one that is refused is ' +
-    'in `errors.csv` with the reason, and the others go on.',
+    'in `errors.csv` with the reason, and the others continue.',
   request: {
     headers: idempotencyHeader,
     body: { required: true, content: { 'application/json': { schema: bulkBody } } },

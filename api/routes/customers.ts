@@ -83,7 +83,7 @@ const availabilityRoute = createRoute({
   tags,
   summary: 'Ask whether an e-mail may register',
   description:
-    'A guest may, like somebody unknown. Limited per API key and per e-mail, with `POST /v1/customers`.',
+    'A guest may, like an unknown address. Limited per API key and per e-mail, with `POST /v1/customers`.',
   request: { query: availabilityQuery },
   responses: {
     200: {

@@ -29,7 +29,7 @@ export function eventRoutes(services: Services) {
       const source = feedSource({ db, log: logTail }, from);
       return streamResponse(c, feedStreams.open(source, clientOf(c)));
     }
-    // One more event than the page has, or the end of what was looked at, tells that there may be more.
+    // One more event than the page has, or the end of what was looked at, means that there may be more.
     const found = await readLog(db, { after: cursor, newestFirst, types, limit: limit + 1 });
     const events = found.events.slice(0, limit);
     const last = events.at(-1)?.cursor ?? cursor ?? LOG_START;

@@ -58,7 +58,7 @@ const eraseRoute = createRoute({
   request,
   responses: {
     200: {
-      description: 'Erased, or nobody with this e-mail is known.',
+      description: 'Erased, or no record has this e-mail.',
       content: { 'application/json': { schema: erasureSchema } },
     },
     ...problems('orders_under_way'),
@@ -75,7 +75,7 @@ const exportRoute = createRoute({
   request,
   responses: {
     200: {
-      description: 'One document. Empty when nobody with this e-mail is known.',
+      description: 'One document. Empty when no record has this e-mail.',
       content: { 'application/json': { schema: personSchema } },
     },
     ...problems(),

@@ -158,7 +158,7 @@ const changeRoute = createRoute({
   'x-role': 'admin',
   tags,
   summary: 'Archive a product, or bring it back',
-  description: 'No order takes an archived product. Orders that have it already go on.',
+  description: 'No order takes an archived product. Orders that have it already continue.',
   request: {
     params: productParam,
     headers: z.object(ifMatch),

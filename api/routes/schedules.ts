@@ -82,7 +82,7 @@ const pauseRoute = createRoute({
   'x-role': 'operator',
   tags,
   summary: 'Pause scheduled work, until it is resumed',
-  description: 'A run under way goes on. A new deployment keeps the pause.',
+  description: 'A run in progress continues. A new deployment keeps the pause.',
   request: {
     params: scheduleParam,
     body: { required: true, content: { 'application/json': { schema: pauseScheduleBody } } },

@@ -14,7 +14,7 @@ const MAX_LOCAL_PART = 64;
 const MAX_EMAIL = 254;
 
 /**
- * An e-mail address. One spelling of each is stored: in small letters, and an internationalised domain
+ * An e-mail address. One spelling of each is stored: in lower case, and an internationalized domain
  * in ASCII (`ada@münchen.example` is `ada@xn--mnchen-3ya.example`), as browsers send it.
  */
 export const email = z

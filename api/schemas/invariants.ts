@@ -43,6 +43,6 @@ export const invariantQuery = z.object({
       minimum: SHARED_SECONDS,
       maximum: MAX_AGE_SECONDS,
       default: SHARED_SECONDS,
-      description: 'A result of up to so many seconds ago is accepted.',
+      description: 'The maximum age of an accepted result, in seconds.',
     }),
 });

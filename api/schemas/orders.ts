@@ -59,7 +59,7 @@ export const placeOrderBody = z
       .openapi({
         description:
           'What becomes of the order when the warehouse has only a part of it. `ship_available`: that part ' +
-          'is sent and paid, and the customer is told; `all_or_nothing`: the order is cancelled.',
+          'is sent and paid, and the customer is notified; `all_or_nothing`: the order is cancelled.',
       }),
     expected_total_minor: expectedMinor.openapi({
       description: 'Another total is refused as `price_changed`.',

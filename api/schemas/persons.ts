@@ -11,14 +11,15 @@ export const erasureSchema = z
   .object({
     object: z.literal('erasure'),
     customer_id: z.string().nullable().openapi({
-      description: 'The subject of the entry in the audit log. Null when nobody was erased now.',
+      description:
+        'The subject of the entry in the audit log. Null when no customer was erased now.',
       example: 'cus_01k9zq3v5nfa3s4w1m6t2y8h7c',
     }),
     orders: z.number().int().openapi({ description: 'How many orders this call erased.' }),
     credit_left: z.array(moneySchema).openapi({
       description:
-        'Store credit that the customer had, by currency. The erasure is complete all the same: nobody ' +
-        'can spend it any more.',
+        'Store credit that the customer had, by currency. The erasure is complete all the same, and ' +
+        'the credit can no longer be spent.',
     }),
     complete: z
       .boolean()
@@ -39,6 +40,6 @@ export const personSchema = z
     messages: z.array(row).openapi({
       description: 'Messages of providers that name the e-mail, but no order.',
     }),
-    jobs: z.array(row).openapi({ description: 'Jobs whose end the e-mail is told.' }),
+    jobs: z.array(row).openapi({ description: 'Jobs whose end is mailed to the address.' }),
   })
   .openapi('Person');

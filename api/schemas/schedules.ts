@@ -30,6 +30,6 @@ export const scheduleParam = z.object({
 
 export const pauseScheduleBody = z
   .strictObject({
-    note: text(200).openapi({ description: 'Shown to everybody; without personal data.' }),
+    note: text(200).openapi({ description: 'Shown to every operator; without personal data.' }),
   })
   .openapi('PauseSchedule', { example: { note: 'the warehouse is closed until Monday' } });

@@ -112,7 +112,7 @@ function openSocket({ host, port, timeoutMs }: Destination, done: Opened): void 
   });
 }
 
-/** Of one mail. A mail server is told no trace. */
+/** Of one mail. A mail server gets no trace. */
 const SPAN = { name: 'send mail', kind: 'client' } as const;
 
 /** RFC 8314, 3.3. */

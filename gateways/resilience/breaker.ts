@@ -5,7 +5,7 @@ import type { BreakerListener, BreakerState, BreakerView, Unavailable } from './
 import { RateBreaker } from './rate-breaker.ts';
 
 export interface BreakerLimits {
-  /** The breaker opens when at least so many calls ended within the window ... */
+  /** The breaker opens when at least this many calls ended within the window ... */
   readonly breakAfter: number;
   /** ... and more than this share of them failed, from 0 to 1. */
   readonly breakRate: number;
@@ -18,7 +18,7 @@ export interface BreakerOptions extends BreakerLimits {
   readonly name: string;
   readonly deadlineMs: number;
   readonly onChange?: BreakerListener | undefined;
-  /** True for an error that tells of the provider's health. */
+  /** True for an error that counts against the provider's health. */
   readonly isFailure: (error: unknown) => boolean;
   /** Such an error in words. */
   readonly describe: (error: unknown) => string;

@@ -142,7 +142,7 @@ async function whileBusy<T>(work: () => Promise<T>, lastRepeatAtMs: number): Pro
   }
 }
 
-/** Only these tell of the provider's health. */
+/** Only these count against the provider's health. */
 function isFailure(error: unknown): boolean {
   return (
     error instanceof ProviderFault ||

@@ -6,7 +6,7 @@ import { CircuitState, type IBreaker } from 'cockatiel';
 
 export interface FailureRate {
   readonly windowMs: number;
-  /** So many calls must have ended within the window. */
+  /** At least this many calls must have ended within the window. */
   readonly minCalls: number;
   /** More than this share of them failed, from 0 to 1. */
   readonly rate: number;

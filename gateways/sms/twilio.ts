@@ -78,7 +78,7 @@ export function createTwilioSms(options: TwilioOptions): SmsSender {
 
 /** Of the messages to one number: an order's is among the newest. */
 const NEWEST = '50';
-/** States of a message that reached nobody: to send it again makes no second one. */
+/** States of a message that was not delivered: to send it again makes no second one. */
 const NOT_SENT: readonly string[] = ['failed', 'undelivered', 'canceled'];
 
 const messagesSchema = z.object({

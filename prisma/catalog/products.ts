@@ -40,7 +40,7 @@ export interface ProductPageQuery {
   readonly q?: string | undefined;
 }
 
-/** As `plain` has it. The locale of the database says what a small letter is, beyond Latin ones. */
+/** As `plain` has it. The locale of the database says what lower case is, beyond Latin ones. */
 const SEARCHED = Prisma.sql`lower(regexp_replace(normalize(name || ' ' || sku, NFKD),
   '[\\u0300-\\u036f]', '', 'g'))`;
 
@@ -160,7 +160,7 @@ async function replaceAt(
 
 /**
  * Archives the product, or brings it back, at `expectedVersion`; null for any. Orders that have it
- * already go on.
+ * already continue.
  */
 export async function archiveProduct(
   db: Database,

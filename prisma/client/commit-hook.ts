@@ -66,7 +66,7 @@ function onQuery(
   queryable.executeRaw = (query) => around(query, () => executeRaw(query));
 }
 
-/** Prisma and this folder write keywords in capitals and names in small letters. */
+/** Prisma and this folder write keywords in upper case and names in lower case. */
 const WRITE = /\b(INSERT INTO|UPDATE) (?:"public"\.)?"?([a-z_]+)/g;
 
 function writtenBy({ sql, args }: Query): Written {

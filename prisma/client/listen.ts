@@ -48,7 +48,7 @@ export function createNotifications(options: NotificationsOptions): Notification
         backoffMs = FIRST_BACKOFF_MS;
         for (const channel of CHANNELS) notify(channel, null);
         const reason = await lost;
-        // Nobody says any more when a copy is outdated.
+        // No notification says any more that a copy is outdated.
         notify('holdfast_products', null);
         if (!stopping.signal.aborted) options.onLost?.(reason);
       } catch (error) {

@@ -57,7 +57,7 @@ export interface LogPage {
   readonly next: LogCursor;
 }
 
-/** Of a rare type there may be none in the whole log: a page looks at so many events. */
+/** Of a rare type there may be none in the whole log: a page looks at this many events at most. */
 export const MOST_LOOKED_AT = 10_000;
 
 /**

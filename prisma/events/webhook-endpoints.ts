@@ -134,8 +134,8 @@ export async function disableEndpoint(db: Database, id: string, reason: string):
 }
 
 /**
- * Deletes the endpoint with its subscription, its attempts and its live dead letters: there is nobody
- * left to deliver to. False when no such endpoint exists.
+ * Deletes the endpoint with its subscription, its attempts and its live dead letters: they have no
+ * receiver any more. False when no such endpoint exists.
  */
 export async function deleteEndpoint(db: Database, id: string, by: Operator): Promise<boolean> {
   return db.$transaction(async (tx) => {

@@ -103,7 +103,7 @@ export function approveJob(db: Database, by: Operator, id: JobId): Promise<Appro
   });
 }
 
-/** Forgets who is to be told: they were told, or cannot be. */
+/** Clears the e-mail to notify: the mail was sent, or cannot be. */
 export async function clearNotifyEmail(db: Database, id: JobId): Promise<void> {
   await db.$executeRaw`UPDATE jobs SET notify_email = NULL WHERE id = ${id}`;
 }

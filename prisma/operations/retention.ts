@@ -89,8 +89,8 @@ export async function purgeDeadLetters(db: Database, { days, limit }: Purge): Pr
 }
 
 /**
- * Deletes quotes that expired `days` ago: until then an order is told what has changed since. At most
- * `limit` per call. Returns how many.
+ * Deletes quotes that expired `days` ago: until then an order is refused with what has changed since.
+ * At most `limit` per call. Returns how many.
  */
 export async function purgeQuotes(db: Database, { days, limit }: Purge): Promise<number> {
   return db.$executeRaw`

@@ -106,7 +106,7 @@ export async function recordActionRequired(
 
 /**
  * Order `declined`, stock released, event, stored response: one transaction. `voided`: what was done with
- * the payment that the shopper did not confirm, so that nobody can confirm it any more.
+ * the payment that the shopper did not confirm, so that it can no longer be confirmed.
  */
 export async function recordDeclined(
   db: Database,

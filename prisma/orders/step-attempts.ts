@@ -14,8 +14,8 @@ export type NextAttempt =
   { readonly kind: 'after'; readonly ms: number } | { readonly kind: 'brief' | 'none' };
 
 /**
- * Counts a failed attempt at a step, until the step succeeds or somebody decides about it. Raw: an upsert
- * with counters.
+ * Counts a failed attempt at a step, until the step succeeds or an operator decides about it. Raw: an
+ * upsert with counters.
  */
 export async function countAttempt(
   db: Database,

@@ -20,7 +20,7 @@ import { OPEN } from './refunds.ts';
 
 /**
  * The provider has accepted the refund and is not sure: its amount stays claimed. One that waits for a
- * person because it was pending for too long goes on waiting.
+ * person because it was pending for too long keeps waiting.
  */
 export async function recordRefundPending(
   db: Database,
@@ -113,7 +113,7 @@ export async function recordAcceptedRefundFailed(
 
 /**
  * The claimed amount can be requested again. Its part for store credit is given back if the order has
- * ended, because nobody can request it any more.
+ * ended, because it can no longer be requested.
  */
 async function unclaim(tx: Transaction, refund: Refund, failureCode: string): Promise<void> {
   const { id, orderId, creditMinor } = refund;

@@ -59,7 +59,8 @@ export async function listOutdated(
 
 /**
  * Erases the person from an order and from all that belongs to it, and records the event `order.erased`,
- * which tells every recipient of events (Article 19 GDPR). False: it was erased before, or is under way.
+ * which notifies every recipient of events (Article 19 GDPR). False: it was erased before, or is
+ * under way.
  */
 export async function eraseOrder(db: Database, orderId: OrderId, by: Eraser): Promise<boolean> {
   return orderTransaction(db, orderId, (tx) => eraseOrderWithin(tx, orderId, by));
@@ -97,7 +98,7 @@ export type CustomerErasure =
   | {
       readonly kind: 'erased';
       readonly customerId: CustomerId;
-      /** Store credit that nobody can spend any more. */
+      /** Store credit that can no longer be spent. */
       readonly creditLeft: readonly Money[];
     }
   | { readonly kind: 'unknown' }
@@ -140,7 +141,7 @@ async function eraseCustomerWithin(
   await tx.$executeRaw`
     UPDATE inbox i SET payload = '{}', body = NULL
     WHERE processed_at IS NOT NULL AND ${isAbout(email)}`;
-  // Whoever asked for a mail about a report may be a customer, too.
+  // The person may have asked for a mail about a report, too.
   await tx.$executeRaw`UPDATE jobs SET notify_email = NULL WHERE notify_email = ${email}`;
   if (!customer) return { kind: 'unknown' };
   const { id: customerId } = customer;
@@ -203,7 +204,7 @@ async function eraseFromEvents(tx: Transaction, orderId: OrderId): Promise<void>
 
 /**
  * Stored responses lose their fingerprint too: a repeated request gets 422, and no second order.
- * Nobody is left to notify, so failed notifications are closed. `markProcessed` erases later messages.
+ * No recipient is left, so failed notifications are closed. `markProcessed` erases later messages.
  */
 async function eraseFromMessages(tx: Transaction, orderId: OrderId): Promise<void> {
   await tx.$executeRaw`

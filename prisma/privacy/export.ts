@@ -86,7 +86,7 @@ export async function exportMessages(db: Database, email: string): Promise<reado
   return rows.map(({ row }) => row);
 }
 
-/** Jobs whose end the e-mail is told. */
+/** Jobs whose end is mailed to the address. */
 export async function exportJobs(db: Database, email: string): Promise<readonly Row[]> {
   const rows = await db.$queryRaw<{ row: Row }[]>`
     SELECT to_jsonb(j) AS row FROM jobs j WHERE notify_email = ${email} ORDER BY id`;

@@ -1,6 +1,6 @@
 /**
  * What a webhook without a handler says, compared with our records: an operation of ours, or one that
- * nobody requested here.
+ * was not requested here.
  */
 import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';

@@ -168,7 +168,7 @@ function idOf({ id }: InboxMessage): string {
   return id;
 }
 
-/** Tells operators of what they should check. */
+/** Reports to operators what they should check. */
 function report(
   { log, onNotUnderstood }: PaymentWebhookDeps,
   message: InboxMessage,

@@ -144,7 +144,7 @@ describe('storable text', () => {
     expect(unstorablePath(toStorableJson(deep))).toBeNull();
   });
 
-  test('an id of somebody else has 1 to 255 visible ASCII characters', () => {
+  test('an id of another system has 1 to 255 visible ASCII characters', () => {
     for (const id of ['pi_1', 'x'.repeat(255), '!~']) expect(isForeignId(id)).toBe(true);
     for (const id of ['', 'x'.repeat(256), 'a b', 'é', 'a\0', 7])
       expect(isForeignId(id)).toBe(false);

@@ -64,7 +64,7 @@ async function erase(db: Database, request: PersonRequest): Promise<number> {
       process.stdout.write(`${erased}, and the customer ${outcome.customerId}.\n`);
       return 0;
     case 'unknown':
-      process.stdout.write('Nobody with this e-mail is known.\n');
+      process.stdout.write('No record has this e-mail.\n');
       return 0;
     case 'under_way': {
       const { orderIds } = outcome;

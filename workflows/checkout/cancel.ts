@@ -42,7 +42,7 @@ export function handleCancel(run: CheckoutRun): void {
   });
 }
 
-/** The update id of the API has its key; everybody else says who they are. */
+/** The update id of the API has its key; every other caller has to say who cancels. */
 function requireName({ actor }: CancelRequest): void {
   const fromApi = cancellingKey(currentUpdateInfo()?.id ?? '') !== null;
   if (!fromApi && actor === undefined) throw invalidInput('input.actor must say who cancels');

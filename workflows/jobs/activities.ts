@@ -28,7 +28,7 @@ export interface JobRecordActivities {
   endJob(
     input: JobRef & { readonly end: 'failed' | 'cancelled'; readonly failure: string },
   ): Promise<JobOutcome>;
-  /** Tells the job's operator by mail that it has ended. Does nothing when nobody asked for it. */
+  /** Notifies the job's operator by mail that it has ended, if that was asked for. */
   notifyJobEnded(input: JobRef): Promise<void>;
   /** Writes the job of a nightly report, for the day before, and starts it. Once per workflow run. */
   requestReport(input: { readonly type: ReportType }): Promise<void>;

@@ -50,7 +50,7 @@ const { notifyJobEnded } = proxyActivities<Pick<JobRecordActivities, 'notifyJobE
   ...RECORD,
   // A mail that is a day late is of no use.
   scheduleToCloseTimeout: '1 day',
-  summary: 'Tell the operator',
+  summary: 'Notify the operator',
 });
 
 takesUndecoded(report);

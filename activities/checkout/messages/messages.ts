@@ -1,6 +1,6 @@
 /**
- * What customers are told. Each language has all of these texts, with the same placeholders: names in
- * braces, which `fill` replaces. They are plain text: the layout escapes them for HTML.
+ * The texts of the messages to customers. Each language has all of them, with the same placeholders:
+ * names in braces, which `fill` replaces. They are plain text: the layout escapes them for HTML.
  */
 import type { SmsKind } from '../../../domain/ids.ts';
 import type { CancelReason } from '../../../domain/order.ts';

@@ -8,14 +8,14 @@ import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { throwFailed, type PartialFailure, type Subscriber } from './subscriber.ts';
 
 export interface ExpiryNotifierDeps {
-  /** False: nobody is notified. */
+  /** False: no notification is sent. */
   readonly notifyExpired: boolean;
   /** Starts the workflow of the notification. Rejects when that is unknown. */
   startNotification(input: {
     readonly orderId: OrderId;
     readonly notification: Notification;
   }): Promise<unknown>;
-  /** True when the customer of the order is to be told by SMS, too. */
+  /** True when the customer of the order gets an SMS, too. */
   isTextDue(orderId: OrderId): Promise<boolean>;
 }
 
@@ -35,7 +35,7 @@ export function createExpiryNotifierSubscriber(deps: ExpiryNotifierDeps): Subscr
   };
 }
 
-/** Others were abandoned: their shopper was told to try again. */
+/** Others were abandoned: their shopper was asked to try again. */
 function hadToBeConfirmed({ data }: LoggedEvent): boolean {
   return data['cause'] === 'payment_action';
 }
