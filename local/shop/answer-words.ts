@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CANCEL_REFUSALS, isCancelRefusal } from '../../domain/cancel-refusal.ts';
 import type { Answer } from './connection.ts';
 
-export interface Told {
+export interface AnswerWords {
   readonly tone: 'good' | 'bad' | 'wait';
   readonly title: string;
   readonly text: string;
@@ -78,7 +78,7 @@ const BUSY = [
 const BROKEN = ['Something went wrong on our side', 'Please try again in a moment.'] as const;
 
 /** The answer to Buy in words. `nameOf` gives the product behind a SKU. */
-export function answerInWords(answer: Answer, nameOf: (sku: string) => string): Told {
+export function answerInWords(answer: Answer, nameOf: (sku: string) => string): AnswerWords {
   const { status, replayed } = answer;
   if (status === null) {
     return {
@@ -107,7 +107,7 @@ const HELD =
   'The units are yours and your bank holds the money. We send a mail when it is on its way.';
 
 /** 201: placed. 202: the shopper has to confirm it at the bank. 200: and has done so. */
-function acceptedInWords(status: number, replayed: boolean): Told {
+function acceptedInWords(status: number, replayed: boolean): AnswerWords {
   if (status === 202) {
     return {
       tone: 'wait',
@@ -117,19 +117,19 @@ function acceptedInWords(status: number, replayed: boolean): Told {
       code: '202 payment_action_required',
     };
   }
-  const told = { tone: 'good', mayRepeat: false } as const;
+  const placed = { tone: 'good', mayRepeat: false } as const;
   if (status === 200) {
     const title = 'Thank you! It is confirmed, and your order is placed';
-    return { ...told, title, text: HELD, code: '200 order placed' };
+    return { ...placed, title, text: HELD, code: '200 order placed' };
   }
   return replayed
     ? {
-        ...told,
+        ...placed,
         title: 'Thank you! It is the same order',
         text: 'The same press arrived before. You get the same answer, and one order.',
         code: '201, the stored response',
       }
-    : { ...told, title: 'Thank you! Your order is placed', text: HELD, code: '201 order placed' };
+    : { ...placed, title: 'Thank you! Your order is placed', text: HELD, code: '201 order placed' };
 }
 
 /** Why an order was not cancelled, in words: of a problem's code, or of the reason why it is not cancellable. */

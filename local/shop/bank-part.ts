@@ -26,7 +26,7 @@ export function bankPart(order: Order, purchase: Purchase | undefined, origin: s
   if (!waitsForShopper(statusOf(order))) return html``;
   const page = bankPageOf(purchase);
   const until = order.payment?.action_expires_at ?? null;
-  return html`<article class="told wait">
+  return html`<article class="outcome wait">
     <h2>Confirm with your bank</h2>
     <p>
       The units are held for you, and nothing is charged yet.

@@ -26,7 +26,7 @@ export function readBasket(c: Context): Basket {
     const parsed = basketSchema.safeParse(JSON.parse(getCookie(c, NAME) ?? '{}'));
     return parsed.success ? parsed.data : {};
   } catch {
-    // Whoever changes the cookie has an empty basket.
+    // A changed cookie is an empty basket.
     return {};
   }
 }

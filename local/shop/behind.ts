@@ -59,8 +59,8 @@ export function rowsDuring({ answers, atMs }: Purchase, providers: Providers): r
   const calls = providers.calls
     .calls()
     .filter((call) => call.provider === 'payments' && call.atMs >= atMs && call.atMs <= until);
-  const told = answers.map((answer, index) => answerRow(answer, index, atMs));
-  return [...callRows(calls, atMs), ...told].toSorted((a, b) => a.atMs - b.atMs);
+  const answerRows = answers.map((answer, index) => answerRow(answer, index, atMs));
+  return [...callRows(calls, atMs), ...answerRows].toSorted((a, b) => a.atMs - b.atMs);
 }
 
 /** The rows of the calls at providers, each with how often it was tried before in vain. */
@@ -76,7 +76,7 @@ function callRows(calls: readonly Call[], startMs: number): readonly Row[] {
 }
 
 function concerns({ orderId, provider, operation, atMs }: Call, behind: Behind): boolean {
-  // Whoever looks at the order, as this page does, has its parcel looked up.
+  // Each view of the order, such as this page, has its parcel looked up.
   if (provider === 'warehouse' && operation === 'lookup') return false;
   if (orderId !== null) return orderId === behind.orderId;
   const isRecent = atMs >= behind.startMs && atMs < behind.startMs + NAMELESS_MAIL_MS;

@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import { LANGUAGES, type Language } from '../../domain/language.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Html } from '../web/page.ts';
-import type { Told } from './answer-words.ts';
+import type { AnswerWords } from './answer-words.ts';
 import type { Adjustment, Quote } from './api.ts';
 import type { BasketLine } from './basket.ts';
 import type { CheckoutForm } from './checkout-form.ts';
@@ -17,20 +17,20 @@ export interface CheckoutPage {
   readonly form: CheckoutForm;
   /** What was wrong with the form that was sent, by field. */
   readonly errors: Readonly<Record<string, string>>;
-  /** What the shopper was told about it; null before the first press. */
-  readonly told: (Told & { readonly afterMs: number }) | null;
+  /** What the shop answered to it; null before the first press. */
+  readonly answer: (AnswerWords & { readonly afterMs: number }) | null;
 }
 
 export function checkoutPage(page: CheckoutPage): Html {
-  const { lines, form, errors, told, quote } = page;
+  const { lines, form, errors, answer, quote } = page;
   return html`<header class="title"><h1>Check out</h1></header>
     ${
-      told !== null &&
-      html`<article class="told ${told.tone}" role="alert">
-        <h2>${told.title}</h2>
-        <p>${told.text}</p>
+      answer !== null &&
+      html`<article class="outcome ${answer.tone}" role="alert">
+        <h2>${answer.title}</h2>
+        <p>${answer.text}</p>
         <footer>
-          after <strong>${told.afterMs} ms</strong> <small><code>${told.code}</code></small>
+          after <strong>${answer.afterMs} ms</strong> <small><code>${answer.code}</code></small>
         </footer>
       </article>`
     }

@@ -18,7 +18,7 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
   app.get('/checkout', async (c) => {
     const lines = await basketOf(c, deps);
     if (lines.length === 0) return c.redirect('/shop', 303);
-    return show(c, deps, { lines, form: newForm(languageOf(c)), errors: {}, told: null });
+    return show(c, deps, { lines, form: newForm(languageOf(c)), errors: {}, answer: null });
   });
   app.post('/checkout', async (c) => {
     const lines = await basketOf(c, deps);
@@ -45,9 +45,9 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
     if (answer === undefined || problemIn(answer)?.code !== 'invalid_request') {
       return c.redirect(`/shop/purchases/${form.key}`, 303);
     }
-    const told = { ...answerInWords(answer, (sku) => sku), afterMs: answer.afterMs };
+    const shown = { ...answerInWords(answer, (sku) => sku), afterMs: answer.afterMs };
     const next = { ...form, key: newForm(form.language).key };
-    return show(c, deps, { lines, form: next, errors: fieldErrors(answer), told });
+    return show(c, deps, { lines, form: next, errors: fieldErrors(answer), answer: shown });
   });
   return app;
 }
@@ -85,6 +85,6 @@ async function show(
 ): Promise<Response> {
   const cart = cartOf(shown.lines);
   const page = { ...shown, ...cart, lines: shown.lines, quote: await api.quote(cart) };
-  const status = page.told === null ? 200 : 422;
+  const status = page.answer === null ? 200 : 422;
   return respondPage(c, site, { title: 'Check out', main: checkoutPage(page), status });
 }

@@ -106,7 +106,7 @@ function detailOf(type: string, data: TimelineEntry['data']): string {
   }
 }
 
-/** The status of the order as the shop tells it. */
+/** The status of the order as the shop shows it. */
 export function statusOf({ status, payment }: Pick<Order, 'status' | 'payment'>): string {
   const isWaiting = status === 'pending' && payment?.status === 'requires_action';
   return isWaiting ? PAYMENT_ACTION : status;
@@ -143,7 +143,7 @@ export function waitsForShopper(status: string): boolean {
   return status === PAYMENT_ACTION;
 }
 
-/** Statuses after which the order only changes when somebody acts, and mails follow within seconds. */
+/** Statuses after which the order only changes when a person acts, and mails follow within seconds. */
 export function hasEnded(status: string): boolean {
   return ['shipped', 'delivered', 'cancelled', 'declined', 'expired'].includes(status);
 }

@@ -159,7 +159,7 @@ export const TROUBLES: readonly Trouble[] = [
   {
     id: 'payments-down',
     name: 'The payment provider is down',
-    effect: 'You are told to press again, and are not charged twice.',
+    effect: 'The shop asks you to press again, and you are not charged twice.',
     faults: [{ place: AUTHORIZE, fault: { mode: 'down', times: 1 } }],
   },
   {

@@ -1,4 +1,4 @@
-/** The page of an order: what the shopper was told, and live below it what goes on behind the answer. */
+/** The page of an order: the answers to Buy, and live below them what happens behind them. */
 import { html } from 'hono/html';
 import { isOrderId } from '../../domain/ids.ts';
 import { checkoutPage, consolePage, type TemporalUi } from '../../domain/pages.ts';
@@ -111,14 +111,14 @@ export function statusPart(status: string): Html {
 /** The answers to Buy: one for each time it was pressed. `names` gives the product behind a SKU. */
 function answersPart(purchase: Purchase, names: ReadonlyMap<string, string>): Html {
   const nameOf = (sku: string): string => names.get(sku) ?? sku;
-  const told = purchase.answers.map((answer) => ({ answer, ...answerInWords(answer, nameOf) }));
+  const answers = purchase.answers.map((answer) => ({ answer, ...answerInWords(answer, nameOf) }));
   // One of two presses may have placed it.
-  const mayRepeat = orderIdOf(purchase) === null && told.some((each) => each.mayRepeat);
-  return html`<section aria-labelledby="told-title">
-    <h2 id="told-title">What you were told</h2>
-    ${told.map(
+  const mayRepeat = orderIdOf(purchase) === null && answers.some((each) => each.mayRepeat);
+  return html`<section aria-labelledby="answers-title">
+    <h2 id="answers-title">What the shop answered</h2>
+    ${answers.map(
       ({ answer, tone, title, text, code }) =>
-        html`<article class="told ${tone}">
+        html`<article class="outcome ${tone}">
           <h3>${title}</h3>
           <p>${text}</p>
           <footer>

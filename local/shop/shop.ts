@@ -76,7 +76,7 @@ function addBasket(app: Hono): void {
   });
 }
 
-/** What the shopper was told where no order was placed. */
+/** The answers where no order was placed. */
 function addPurchases(app: Hono, deps: ShopDeps): void {
   app.get('/purchases/:key', async (c) => {
     const purchase = deps.purchases.find(c.req.param('key'));
@@ -115,7 +115,7 @@ function closed(c: Context, { site, apiUrl }: ShopDeps): Response | Promise<Resp
   const main = html`<h1>The shop is closed for a moment</h1>
     <p>
       The shop’s server cannot reach the API at <code>${apiUrl}</code>. As soon as it is back, the
-      shop is open again; orders that were placed go on meanwhile.
+      shop is open again; orders that were placed continue meanwhile.
     </p>
     <p><a role="button" href="${c.req.method === 'GET' ? '' : '/shop'}">Try again</a></p>`;
   return respondPage(c, site, { title: 'Closed for a moment', main, status: 503 });

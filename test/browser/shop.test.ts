@@ -38,7 +38,7 @@ describe.skipIf(noBrowser)(
       await expectClean();
     });
 
-    test('a declined card is told in words, on a phone in the dark, too', async () => {
+    test('a declined card is explained in words, on a phone in the dark, too', async () => {
       const { page, expectClean } = await visit('/shop', PHONE);
       await toCheckout(page);
       await page.getByLabel('Insufficient funds').check();
@@ -122,7 +122,7 @@ describe.skipIf(noBrowser)(
       await toCheckout(page);
       await page.getByRole('button', { name: 'Buy, and press twice at once' }).click();
       await page.getByText('201 order placed').waitFor();
-      expect(await page.locator('.told').count()).toBe(2);
+      expect(await page.locator('.outcome').count()).toBe(2);
       expect(await system.db.order.count()).toBe(before + 1);
       await page.locator('#status').getByText('shipped').waitFor();
       await expectClean();

@@ -84,7 +84,7 @@ describe('the products', () => {
 });
 
 describe('an order', () => {
-  test('an order is told to the shopper, shipped behind the answer, and recorded at the providers', async () => {
+  test('an order is confirmed to the shopper, shipped behind the answer, and recorded at the providers', async () => {
     const visitor = visit();
     const page = await buy(visitor, 'mug-white');
     const words = wordsOf(page.text);
@@ -178,7 +178,7 @@ describe('an order', () => {
 });
 
 describe('a refusal', () => {
-  test('a declined card is told in words, charges nothing and keeps the basket', async () => {
+  test('a declined card is explained in words, charges nothing and keeps the basket', async () => {
     const visitor = visit();
     const page = await buy(visitor, 'mug-white', { card: 'insufficient-funds' });
     const words = wordsOf(page.text);
@@ -218,7 +218,7 @@ describe('a refusal', () => {
     expect(wordsOf(page.text)).toContain('Not enough left Sold out is sold out.');
   });
 
-  test('an invalid address is told beside its field, under a new key', async () => {
+  test('an invalid address is reported beside its field, under a new key', async () => {
     const page = await buy(visit(), 'mug-white', { email: 'nobody', city: 'Paris' });
     expect(page.status).toBe(422);
     expect(page.text).toMatch(/aria-describedby="email-error"[\s\S]*?Not an e-mail address/);
@@ -288,7 +288,7 @@ describe('a card whose bank asks the shopper', () => {
     expect(words).toContain('Declined; the units are free again');
   });
 
-  test('the button of those who come back too early tells that the bank still waits', async () => {
+  test('the button of those who come back too early says that the bank still waits', async () => {
     const visitor = visit();
     const page = await buy(visitor, 'mug-white', { card: 'challenged' });
     const { path, text } = await visitor.post(`${page.path}/confirm`, {});

@@ -43,18 +43,18 @@ test('every status has words, and a status is ended only where the domain says t
   expect(statusAfter([{ type: 'order.created' }, { type: 'order.placed' }])).toBe('placed');
 });
 
-test('every problem is told without its code in the sentence, and says that nothing was lost', () => {
+test('every problem is explained without its code in the sentence, and says that nothing was lost', () => {
   for (const [code, [status]] of Object.entries(PROBLEMS)) {
     const body = { code, detail: 'x' };
     const answer = { status, body, afterMs: 1, retryAfterSeconds: null, replayed: false };
-    const told = answerInWords(answer, (sku) => sku);
-    expect(`${told.title} ${told.text}`, code).not.toContain(code);
-    expect(told.text.length, code).toBeGreaterThanOrEqual(20);
-    expect(told.code).toBe(`${status} ${code}`);
+    const words = answerInWords(answer, (sku) => sku);
+    expect(`${words.title} ${words.text}`, code).not.toContain(code);
+    expect(words.text.length, code).toBeGreaterThanOrEqual(20);
+    expect(words.code).toBe(`${status} ${code}`);
   }
 });
 
-test('a refused cancel is told with its reason, and an address with another word breaks nothing', () => {
+test('a refused cancel is explained with its reason, and an address with another word breaks nothing', () => {
   for (const [reason, words] of Object.entries(CANCEL_REFUSALS)) {
     expect(cancelInWords(reason)).toBe(`The order was not cancelled: ${words}.`);
   }
