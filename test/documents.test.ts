@@ -1,4 +1,4 @@
-/** What the documents tell a reader to run, open or send exists as it is written. */
+/** What the documents ask a reader to run, open or send exists as it is written. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';

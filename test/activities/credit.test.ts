@@ -274,7 +274,7 @@ describe('a balance', () => {
     expect(await waiting.response).toMatch(/^ord_/);
   });
 
-  test('credit in another currency, or of nobody, is not spent', async () => {
+  test('credit in another currency, or of an unknown customer, is not spent', async () => {
     const nobody = { email: `${randomUUID()}@example.com`, name: 'Ada' };
     const response = await steps.place({ customer: nobody, credit_minor: 100 });
     const problem = { code: 'credit_insufficient', available_minor: 0 };

@@ -5,7 +5,7 @@ const PEER = '10.0.0.9';
 
 describe('the address of a client', () => {
   test.each<readonly [string | undefined, number, string | undefined]>([
-    // Nobody is trusted by default: the other end of the connection, whatever it says.
+    // No proxy is trusted by default: the other end of the connection, whatever it says.
     [undefined, 0, PEER],
     ['203.0.113.7', 0, PEER],
     ['203.0.113.7, 198.51.100.1', 0, PEER],

@@ -113,12 +113,15 @@ describe('a registration', () => {
     [{ language: 'xx' }, '#/language'],
     [{ sms_consent: true }, '#/phone'],
     [{ password: 'x' }, '#/password'],
-  ])('a registration with %j is refused at %s and registers nobody', async (wrong, pointer) => {
-    const email = 'wrong@example.com';
-    const problem = await problemOf(await register({ email, name: 'Wrong', ...wrong }));
-    expect(problem).toMatchObject({ code: 'invalid_request', errors: [{ pointer }] });
-    expect(await shop.db.customer.count({ where: { email } })).toBe(0);
-  });
+  ])(
+    'a registration with %j is refused at %s and registers no customer',
+    async (wrong, pointer) => {
+      const email = 'wrong@example.com';
+      const problem = await problemOf(await register({ email, name: 'Wrong', ...wrong }));
+      expect(problem).toMatchObject({ code: 'invalid_request', errors: [{ pointer }] });
+      expect(await shop.db.customer.count({ where: { email } })).toBe(0);
+    },
+  );
 });
 
 describe('a change of a customer', () => {

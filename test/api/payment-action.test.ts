@@ -68,7 +68,7 @@ describe('an order whose payment the shopper has to confirm', () => {
     });
   });
 
-  test('every repeat of the request, and the confirmation, tell the order as it is', async () => {
+  test('every repeat of the request, and the confirmation, return the order as it is', async () => {
     const { id, key, action } = await waitingOrder();
     for (const response of [
       await shop.place({ payment_method: CHALLENGED }, key),
@@ -184,7 +184,7 @@ describe('a confirmed payment', () => {
     expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
   });
 
-  test('a confirmed payment places the order once when everybody learns of it at the same time', async () => {
+  test('a confirmed payment places the order once when every process learns of it at the same time', async () => {
     for (const isOverdue of [false, true]) {
       const order = await waitingOrder();
       await answer(order);

@@ -280,7 +280,7 @@ describe('a warning and a review', () => {
     expect(types).toEqual(['payment.review_opened', 'payment.review_closed']);
   });
 
-  test('the metrics count open cases by kind and tell when a response to a dispute is due', async () => {
+  test('the metrics count open cases by kind and say when a response to a dispute is due', async () => {
     await sendCaseWebhook(shop, 'charge.dispute.created', await dispute());
     const metrics = await (await shop.request('GET', '/metrics', { role: null })).text();
     expect(metrics).toMatch(/holdfast_payment_cases_open\{kind="dispute"\} [1-9]/);

@@ -27,7 +27,7 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   analytics_hourly: 'all',
   sales_hourly: 'all',
   redrives: 'all',
-  // But for who is told of a report's end: test/api/reports.test.ts.
+  // Except the address to notify of a report's end: test/api/reports.test.ts.
   jobs: 'all',
   job_chunks: 'all',
   credit_accounts: 'all',

@@ -163,7 +163,7 @@ describe('POST /v1/orders: 409', () => {
     });
   });
 
-  test('a request sent six times at once for the last unit is never told that it is sold out', async () => {
+  test('a request sent six times at once for the last unit is never answered that it is sold out', async () => {
     const skus = times(5, (at) => `last-of-${at}`);
     for (const sku of skus) await shop.stock(sku, 1);
     const responses = await Promise.all(

@@ -150,7 +150,7 @@ describe('an archived product', () => {
     ]);
   });
 
-  test('an archived product is refused at its line by orders and quotes, and an order that has it goes on', async () => {
+  test('an archived product is refused at its line by orders and quotes, and an order that has it continues', async () => {
     await shop.stock('ending', 5);
     const lines = [
       { sku: 'mug-white', quantity: 1 },

@@ -77,7 +77,7 @@ describe('POST /v1/quotes', () => {
     }
   });
 
-  test('everything that is wrong with a cart is told at once, each with its place', async () => {
+  test('everything that is wrong with a cart is reported at once, each with its place', async () => {
     const quotes = await shop.db.quote.count();
     const quote = await quoteOf({
       customer: { email: 'ada@', name: ' ' },
@@ -94,7 +94,7 @@ describe('POST /v1/quotes', () => {
       adjustments: [{ ...SHIPPING, label: '' }],
       currency: 'EUR',
       payment_method: 'not a card',
-      colour: 'red',
+      color: 'red',
     });
     expect(codesOf(quote)).toEqual({
       '#/customer/email': 'invalid_request',
@@ -109,21 +109,21 @@ describe('POST /v1/quotes', () => {
       '#/lines/6/quantity': 'invalid_request',
       '#/adjustments/0/label': 'invalid_request',
       '#/payment_method': 'invalid_request',
-      '#/colour': 'invalid_request',
+      '#/color': 'invalid_request',
     });
     expect(quote).toMatchObject({ id: null, expires_at: null, total_minor: null });
     expect(quote.problems.map(({ detail }) => detail)).toContain('sold-out is sold out.');
     expect(await shop.db.quote.count()).toBe(quotes);
   });
 
-  test('a total that has moved is told where it was expected, with the total of now', async () => {
+  test('a total that has changed is reported where it was expected, with the total of now', async () => {
     const quote = await quoteOf({ ...MUGS, adjustments: [SHIPPING], expected_total_minor: 2_400 });
     expect(codesOf(quote)).toEqual({ '#/expected_total_minor': 'price_changed' });
     expect(quote).toMatchObject({ id: null, total_minor: 2_890 });
     await quoted({ ...MUGS, adjustments: [SHIPPING], expected_total_minor: 2_890 });
   });
 
-  test('store credit that the customer does not have is told with the rest', async () => {
+  test('store credit that the customer does not have is reported with the rest', async () => {
     const { customer } = orderBody();
     const cart = { ...MUGS, credit_minor: 500 };
     await quoted(cart);
@@ -139,7 +139,7 @@ describe('POST /v1/quotes', () => {
     expect(codesOf(tooMuch)).toEqual({ '#/credit_minor': 'invalid_request' });
   });
 
-  test('a currency without cards, or without a price of a line, is told with the rest', async () => {
+  test('a currency without cards, or without a price of a line, is reported with the rest', async () => {
     const lines = ['mug-white', 'sold-out'].map((sku) => ({ sku, quantity: 1 }));
     expect(codesOf(await quoteOf({ lines, currency: 'CUP' }))).toEqual({
       '#/currency': 'invalid_request',
@@ -302,7 +302,7 @@ describe('an order with a quote', () => {
     { requiredKeys: ['lines'] },
   );
 
-  test('an order of any cart is accepted exactly when its quote told nothing, and else refused for what it told', async () => {
+  test('an order of any cart is accepted exactly when its quote had no problems, and else refused for those', async () => {
     const run = fc.asyncProperty(carts, async (cart) => {
       const quote = await quoteOf({ ...cart, currency: 'EUR' });
       const response = await shop.place({ ...cart, ...(quote.id !== null && { quote: quote.id }) });

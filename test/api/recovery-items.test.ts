@@ -85,7 +85,7 @@ test('pending orders that cannot be expired are counted, logged by id, and do no
   expect(new Set(loggedItems('expire_overdue'))).toEqual(new Set(orders.slice(0, -1)));
 });
 
-test('a payment webhook in a form that nobody understands is closed and does not hide the others', async () => {
+test('a payment webhook in an unknown form is closed and does not hide the others', async () => {
   for (const [id, payload] of [
     ['odd', {}],
     ['even', { reference: 'pi_unknown' }],

@@ -92,7 +92,7 @@ describe('a requested report', () => {
     expect(await problemOf(refused)).toMatchObject({ status: 409, code: 'too_many_jobs' });
   });
 
-  test('reports are listed newest first in pages, and a job of another kind or of nobody is not found', async () => {
+  test('reports are listed newest first in pages, and a job of another kind or an unknown one is not found', async () => {
     const ids = [await create('refunds'), await create('refunds'), await create('refunds')];
     const first = await listOf(await read(`${PATH}?limit=2`));
     expect(first.data.map((each) => each['id'])).toEqual([ids[2], ids[1]]);
@@ -106,7 +106,7 @@ describe('a requested report', () => {
 });
 
 describe('the course of a report', () => {
-  test('the stream tells each change of a report, and its progress only grows', async () => {
+  test('the stream sends each change of a report, and its progress only grows', async () => {
     await movements(3);
     const id = await create('stock_movements', justNow());
     const response = await read(`${PATH}/${id}`, { accept: 'text/event-stream' });
@@ -278,7 +278,7 @@ describe('the files of a report', () => {
     for (const response of open.slice(1)) await response.body?.cancel();
   });
 
-  test('who is told of the end of a report is exported with the person, and erased', async () => {
+  test('the address to notify of the end of a report is exported with the person, and erased', async () => {
     const email = `${randomUUID()}@shop.example`;
     const response = await post({ type: 'refunds', ...JANUARY, notify_email: email });
     const { id } = jobSchema.parse(await response.json());

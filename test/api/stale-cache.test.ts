@@ -10,7 +10,7 @@ const AWAY = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFU
 const FRESH_MS = 30_000;
 const STALE_MS = 600_000;
 
-/** A source that answers when it is told to. */
+/** A source whose answers the test releases. */
 function createSource() {
   const waiting: ((price: Price | null) => void)[] = [];
   const load = () => new Promise<Price | null>((resolve) => void waiting.push(resolve));
@@ -46,7 +46,7 @@ describe('a cache that outlives its source', () => {
     }
   });
 
-  test('a load that began before a change is not kept after it and is given to nobody who asks later', async () => {
+  test('a load that began before a change is not kept after it and is given to no later reader', async () => {
     const source = createSource();
     const before = cache.read('mug', source.load, true);
     cache.invalidate();

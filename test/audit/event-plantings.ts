@@ -115,7 +115,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'nothing_stuck',
-    what: 'a record that fails on and on, and nobody is asked',
+    what: 'a record that keeps failing, and no person is asked',
     subject: 'recordShipped: DriverAdapterError 22021',
     statements: [
       `INSERT INTO step_attempts
@@ -126,7 +126,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'nothing_stuck',
-    what: 'a refund that fails on and on, and nobody is asked',
+    what: 'a refund that keeps failing, and no person is asked',
     statements: [
       `INSERT INTO step_attempts
          (order_id, step, attempts, first_failed_at, unexpected_since, last_failure)

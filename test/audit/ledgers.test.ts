@@ -3,7 +3,7 @@ import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowle
 import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
-import * as fulfilment from '../../prisma/orders/record-steps.ts';
+import * as steps from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import {
   findPayment,
@@ -229,7 +229,7 @@ async function placed(): Promise<OrderId> {
 async function reserve(orderId: OrderId, { asked = true } = {}): Promise<void> {
   const key = `${orderId}/r`;
   if (asked) recordAt('warehouse', { key, operation: 'reserve', order_id: orderId });
-  await fulfilment.recordReserved(shop.db, orderId);
+  await steps.recordReserved(shop.db, orderId);
 }
 
 async function ship(orderId: OrderId, { asked = true, reserved = true } = {}): Promise<void> {
@@ -241,13 +241,13 @@ async function ship(orderId: OrderId, { asked = true, reserved = true } = {}): P
   await recordCaptured(shop.db, payment);
   if (asked) recordAt('warehouse', { key: `${orderId}/s`, operation: 'ship', order_id: orderId });
   await recordShipmentRequested(shop.db, orderId);
-  await fulfilment.recordShipped(shop.db, orderId, { carrier: 'c', trackingNumber: 't' });
+  await steps.recordShipped(shop.db, orderId, { carrier: 'c', trackingNumber: 't' });
 }
 
 async function cancel(orderId: OrderId, { released = true } = {}): Promise<void> {
   await reserve(orderId);
   const reason = 'requested_by_customer';
-  await fulfilment.recordCancelling(shop.db, orderId, { reason, request: null });
+  await steps.recordCancelling(shop.db, orderId, { reason, request: null });
   const payment = await paymentOf(orderId);
   const { amountMinor: amount_minor, currency } = payment;
   const key = providerKey(orderId, 'void');
@@ -256,8 +256,8 @@ async function cancel(orderId: OrderId, { released = true } = {}): Promise<void>
   if (released) {
     recordAt('warehouse', { key: `${orderId}/f`, operation: 'release', order_id: orderId });
   }
-  await fulfilment.recordStockReleased(shop.db, orderId);
-  await fulfilment.recordCancelled(shop.db, orderId, reason);
+  await steps.recordStockReleased(shop.db, orderId);
+  await steps.recordCancelled(shop.db, orderId, reason);
 }
 
 type Effect = Parameters<Shop['sandbox']['ledgers']['payments']['record']>[0];

@@ -20,7 +20,7 @@ describe.skipIf(noBrowser)(
     const system = useOpened(() => openSystem());
     afterEach(() => system.sandbox.faults.clear());
 
-    test('a wrong key is told what to do, and an operator signs in and out', async () => {
+    test('a wrong key is refused with what to do, and an operator signs in and out', async () => {
       const { page, expectClean } = await browser.open(`${system.api.url}/console`);
       await page.getByLabel('API key').fill('hf_wrong');
       await page.getByRole('button', { name: 'Sign in' }).click();
@@ -47,7 +47,7 @@ describe.skipIf(noBrowser)(
       await page.keyboard.press('Enter');
       await page.locator(`a[href="/console/orders/${id}"]`).click();
       await page.locator('main[data-live]').waitFor();
-      // Nobody reloads: the page follows the events.
+      // Without a reload: the page follows the events.
       await page
         .locator('.step.forward', { hasText: 'Ship' })
         .filter({ hasText: 'done' })
@@ -155,7 +155,7 @@ describe.skipIf(noBrowser)(
       const { page } = await openConsole(browser, { url: system.api.url, key });
       await page.getByText('wait for a person').waitFor();
       await revokeApiKey(system.db, id);
-      // Nobody presses anything: Home loads its parts again.
+      // Without a click: Home loads its parts again.
       await page.getByRole('heading', { name: 'Sign in' }).waitFor();
       expect(new URL(page.url()).pathname).toBe('/console/sign-in');
     });

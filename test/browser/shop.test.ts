@@ -24,7 +24,7 @@ describe.skipIf(noBrowser)(
       await expectClean();
       await buyButton(page).click();
       await page.getByRole('heading', { name: 'Thank you! Your order is placed' }).waitFor();
-      // Nobody reloads: the page follows the order.
+      // Without a reload: the page follows the order.
       await page.locator('#status').getByText('shipped').waitFor();
       await page.locator('#behind').getByText('Mail sent: shipped').waitFor();
       expect(await page.locator('#payments li').allInnerTexts()).toEqual([

@@ -78,7 +78,7 @@ describe('an order that goes forward', () => {
       ],
     ],
     [
-      'is shipped and told',
+      'is shipped and notified',
       order([...SHIPPED, MAILED], { status: 'shipped' }),
       [
         'done/not_needed',

@@ -11,7 +11,7 @@ import { times } from '../support/times.ts';
 
 const shop = useShop();
 
-/** A browser's form on our own page, unless told otherwise. */
+/** A browser's form on our own page by default. */
 function post(path: string, fields: Readonly<Record<string, string>>, headers = {}) {
   return createApp(shop.services).request(path, {
     method: 'POST',
@@ -67,7 +67,7 @@ describe('signing in', () => {
     expect(secure.headers.get('set-cookie')).toContain('; Secure');
   });
 
-  test('an unknown key is told what to do, and gives no session', async () => {
+  test('an unknown key is refused with what to do, and gives no session', async () => {
     const response = await post('/console/sign-in', { key: 'hf_wrong' });
     expect(response.status).toBe(401);
     expect(response.headers.get('set-cookie')).toBeNull();

@@ -55,7 +55,7 @@ const EXPECTED = [
   ' > webhook order.shipped',
 ];
 
-test('the trace of a shop goes on here with what failed in it, unless it is not sampled', async () => {
+test('the trace of a shop continues here with what failed in it, unless it is not sampled', async () => {
   const header = (flags: string, trace = SHOP.trace) => `00-${trace}-${SHOP.span}-${flags}`;
   const unsampled = 'e'.repeat(32);
   await shipOne({ traceparent: header('00', unsampled) });

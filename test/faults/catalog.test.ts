@@ -26,7 +26,7 @@ describe('the catalog while PostgreSQL is away', () => {
     const etags = [one, list].map(({ headers }) => headers.get('etag'));
     const bodies = [await one.json(), await list.json()];
     shop.inject({ kind: 'refuse' });
-    // The lost connection of the notifications says that nobody tells of changes any more.
+    // The lost connection of the notifications says that no changes are announced any more.
     await eventually(async () => expect(statusOf(await read('/mug-white'))).toMatch(/ttl=-/));
     const stale = [await read('/mug-white'), await read('?q=mug')];
     for (const response of stale) {

@@ -147,7 +147,7 @@ describe('a payment that the shopper has to confirm', () => {
     await expectPlacedOnce(waiting);
   });
 
-  test('[A1/F6] an order that nobody confirms expires once the provider is back, and can never be paid', async (proof) => {
+  test('[A1/F6] an order that is not confirmed expires once the provider is back, and can never be paid', async (proof) => {
     const before = await heldMugs(shop.db);
     const waiting = await placeAndWait('nobody');
     await passDeadline(shop.db, waiting.orderId);

@@ -75,7 +75,7 @@ describe('an error that is no outage', () => {
 
 describe('an outage of the database', () => {
   test.each(OUTAGES)(
-    'SQLSTATE %s is retried until it ends, and nobody is asked',
+    'SQLSTATE %s is retried until it ends, and no person is asked',
     async (sqlstate) => {
       await refuseEvents(shop.db, 'order.paid', sqlstate);
       const handle = await shop.start();

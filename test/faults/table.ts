@@ -48,7 +48,7 @@ export const MATRIX = {
   }),
   A1: row('confirm (3-D Secure)', {
     F1: 'Still waiting, and the shopper is asked again; one order, authorized once.',
-    F2: 'Looked up by whoever says that it is done: placed once, authorized once.',
+    F2: 'Looked up by each process that says it is done: placed once, authorized once.',
     F3: '503 when the deadline passes; nothing changes, and the next confirm places it.',
     F4: 'Page and webhook at once, twice, late or in any order: placed once.',
     F5: 'Continued from what is stored: one authorization and one capture, or none.',

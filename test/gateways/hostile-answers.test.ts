@@ -181,7 +181,7 @@ describe("Stripe's answers", () => {
     expect(await lookUp(authorized(1e15))).toEqual(UNDERSTOOD_NOTHING);
   });
 
-  test('whatever a payment of somebody else holds, it is read into what can be stored, or not understood', async () => {
+  test('whatever a foreign payment holds, it is read into what can be stored, or not understood', async () => {
     const value = fc.oneof(hostile, fc.double(), fc.constant(null), fc.constant('eur'));
     const change = fc.oneof(
       fc.record({ id: value }),

@@ -1,5 +1,5 @@
 /**
- * An answer outside of a provider's contract is neither final nor an outage: it is told apart, counted,
+ * An answer outside of a provider's contract is neither final nor an outage: it is distinguished, counted,
  * and does not open a breaker, which would hold up every other order.
  */
 import fc from 'fast-check';

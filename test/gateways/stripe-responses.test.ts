@@ -137,7 +137,7 @@ describe('a payment that the shopper has to confirm', () => {
   const waiting = { ...INTENT, status: 'requires_action', last_payment_error: null };
   const next_action = { type: 'use_stripe_sdk', use_stripe_sdk: { anything: ['of', 'Stripe'] } };
 
-  test('a payment to be confirmed is told with its secret and the next action as the provider has them', async () => {
+  test('a payment to be confirmed is returned with its secret and the next action as the provider has them', async () => {
     const intent = { ...waiting, client_secret: 'pi_1_secret_x', next_action };
     const gateway = await gatewayTo((_, response) => respond(response, 200, intent));
     const action = { clientSecret: 'pi_1_secret_x', nextAction: next_action };

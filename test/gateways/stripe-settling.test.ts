@@ -198,7 +198,7 @@ describe('a capture of less than was authorized', () => {
     });
   });
 
-  test('a refund in the dashboard of what the capture released is told from it', async () => {
+  test('a refund in the dashboard of what the capture released is distinguished from it', async () => {
     const gateway = gatewayOf();
     const { request, reference } = await held(gateway);
     await gateway.capture({ ...request('capture'), amount: { ...LESS, amountMinor: 1_400 } });

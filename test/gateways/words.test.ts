@@ -53,6 +53,6 @@ test.each([
   ],
   ['warehouse.lookup', new ProviderBusy(busy), 'the warehouse is busy (http_429)'],
   ['warehouse.lookup', new NotUnderstood('x'), 'the answer of the warehouse is not understood (x)'],
-])('%s: %o is told as "%s"', (guard, fault, words) => {
+])('%s: %o is described as "%s"', (guard, fault, words) => {
   expect(describeFault(providerOf(guard), fault)).toBe(words);
 });

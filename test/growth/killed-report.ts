@@ -1,6 +1,6 @@
 /**
  * A report of all orders, whose attempts die at a commit of theirs: in turns before it, so that the batch
- * is lost, and after it, so that nobody knows of it.
+ * is lost, and after it, so that no process knows of it.
  */
 import { z } from 'zod';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';

@@ -88,7 +88,7 @@ describe('npm run keys', () => {
 
   test('wrong arguments end with exit code 2 and the usage, and make no key', async () => {
     const before = await db.apiKey.count();
-    const wrong = [[], ['add', '--role', 'owner', '--name', 'web'], ['list', '--colour']];
+    const wrong = [[], ['add', '--role', 'owner', '--name', 'web'], ['list', '--color']];
     const ran = await Promise.all(wrong.map((args) => keys(...args)));
     for (const [at, { code, output }] of ran.entries()) {
       expect({ args: wrong[at], code }).toEqual({ args: wrong[at], code: 2 });

@@ -69,7 +69,7 @@ describe('a part of the local stack', () => {
     expect(await becomesTrue(async () => isRunning(), SOON)).toBe(true);
   });
 
-  it('nobody else may read anything in the home, whatever the mask and whatever was there', async () => {
+  it('no other user may read anything in the home, whatever the mask and whatever was there', async () => {
     const before = process.umask(0);
     onTestFinished(() => void process.umask(before));
     chmodSync(home.path, 0o777);

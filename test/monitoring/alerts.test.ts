@@ -26,7 +26,7 @@ const HEALTHY = {
   [`holdfast_maintenance_age_seconds{${JOB},name="sweep"}`]: '30x2000',
 };
 
-/** Each alert once: the samples of its cause, a time at which nobody is told yet, and one at which it fires. */
+/** Each alert once: the samples of its cause, a time at which it is still pending, and one at which it fires. */
 const CASES: readonly Case[] = [
   {
     alert: 'OrderNeedsPerson',
@@ -267,7 +267,7 @@ test('an alert that does not fire fails its test', async (context) => {
 
 interface Case {
   readonly alert: string;
-  /** Between two samples; a minute unless told. */
+  /** Between two samples; a minute by default. */
   readonly interval?: string;
   readonly series: Readonly<Record<string, string>>;
   readonly quiet: readonly string[];

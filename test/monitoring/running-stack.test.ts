@@ -37,7 +37,7 @@ const OPEN = 2;
 const CLOSED = 0;
 const TROUBLE = ['BreakerOpen', 'OrderRetryingLong', 'SubscriptionLagGrowing', 'SweepMissing'];
 
-test('an order that needs a person is told to a chat by the receiver in the documentation', async () => {
+test('an order that needs a person is posted to a chat by the receiver in the documentation', async () => {
   const chat = await startChat();
   const port = await choosePort();
   const url = `http://127.0.0.1:${port}/`;

@@ -17,8 +17,8 @@ import { makeDir } from '../support/run-files.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
 /**
- * A package of its own, as a client would have it: 130 MB of tools that nobody needs who runs or
- * changes Holdfast.
+ * A package of its own, as a client would have it: 130 MB of tools that are not needed to run or
+ * change Holdfast.
  */
 const CLIENT = join(PROJECT, 'test', 'openapi', 'client');
 

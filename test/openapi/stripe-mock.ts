@@ -56,7 +56,7 @@ async function copySpec(specFile: string): Promise<void> {
     { file: 'go', args, cwd, env: environment() },
     { timeoutMs: MODULE_TIMEOUT_MS },
   );
-  // Go tells about its downloads before.
+  // Go prints its downloads before.
   const answer = JSON.parse(output.slice(output.indexOf('{')));
   const { Dir: dir } = z.object({ Dir: z.string() }).parse(answer);
   const partial = `${specFile}.${process.pid}.partial`;

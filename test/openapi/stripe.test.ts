@@ -119,7 +119,7 @@ test('every call of the check of an account is a read that Stripe documents', as
   expect(new Set(proxy.exchanges.map(({ method }) => method))).toEqual(new Set(['GET']));
 });
 
-test('the schema and the package have the API versions whose differences somebody has read', () => {
+test('the schema and the package have the API versions whose differences were reviewed', () => {
   expect({ schema: required().schema.version, package: API_VERSION }).toEqual(VERSIONS);
 });
 

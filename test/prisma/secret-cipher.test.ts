@@ -94,7 +94,7 @@ describe('a rotation of the key', () => {
     expect(read).not.toThrow(CANARY);
   });
 
-  test('each key gives one secret per purpose, the current key first, and none tells another', () => {
+  test('each key gives one secret per purpose, the current key first, and none reveals another', () => {
     const [current, old] = createSecretCipher([NEW, OLD]).deriveKeys('a purpose');
     expect(createSecretCipher([NEW]).deriveKeys('a purpose')).toEqual([current]);
     expect(createSecretCipher([OLD]).deriveKeys('a purpose')).toEqual([old]);

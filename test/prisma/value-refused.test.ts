@@ -1,4 +1,4 @@
-/** What PostgreSQL cannot hold is told apart from what it cannot do now, and from our own bugs. */
+/** What PostgreSQL cannot hold is distinguished from what it cannot do now, and from our own bugs. */
 import { expect, test } from 'vitest';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';

@@ -48,16 +48,16 @@ test('the call log has look-ups and callbacks under the order they are about', a
   });
 });
 
-test('the call log forgets the oldest calls, and tells its listeners until they leave', () => {
+test('the call log drops the oldest calls, and notifies its listeners until they leave', () => {
   const log = createCallLog();
-  let heard = 0;
+  let notified = 0;
   const leave = log.subscribe(() => {
-    heard += 1;
+    notified += 1;
   });
   for (let n = 0; n < 10_000; n += 1) log.record(known);
   expect(log.calls().length).toBeLessThan(4_001);
   expect(log.calls().at(-1)?.id).toBe(10_000);
   leave();
   log.record(known);
-  expect(heard).toBe(10_000);
+  expect(notified).toBe(10_000);
 });

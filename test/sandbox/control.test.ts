@@ -29,7 +29,7 @@ describe('the control API', () => {
     ['/faults/mail/send', { mode: 'explode' }, 'answer_lost'],
     ['/faults/mail/send', { mode: 'down', rate: 2 }, 'rate'],
     ['/faults/mail/send', { mode: 'down', times: -1 }, 'times'],
-    ['/faults/mail/send', { mode: 'down', colour: 'red' }, 'colour'],
+    ['/faults/mail/send', { mode: 'down', color: 'red' }, 'color'],
     ['/faults/mail/send', 'down', 'object'],
   ])(
     'a fault at %s with body %j is rejected with the allowed values',

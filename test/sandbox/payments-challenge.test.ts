@@ -132,7 +132,7 @@ describe('a payment that its shopper has to authenticate', () => {
     expect(counted(sandbox, 'payments')).toEqual({ authorize: 1 });
   });
 
-  test('each change is told by the event that Stripe has for it', async () => {
+  test('each change is reported by the event that Stripe has for it', async () => {
     const shop = await openReceiver();
     const target = { url: `${shop.url}/callbacks/payments`, secret: WEBHOOK_SECRET };
     const sandbox = await openSandbox({ paymentsWebhook: target });

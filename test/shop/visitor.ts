@@ -5,7 +5,7 @@ import { createShop } from '../../local/shop/shop.ts';
 
 export interface Visitor {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Page>;
-  /** Sends a form, from a page of this origin unless told. */
+  /** Sends a form, from a page of this origin by default. */
   post(path: string, form: Readonly<Record<string, string>>, origin?: string): Promise<Page>;
   /** The response as it comes, for streams. */
   open(path: string): Promise<Response>;

@@ -71,7 +71,7 @@ export function orderBody() {
   };
 }
 
-/** The same of the person whose data must not be found in Temporal; two white mugs unless told. */
+/** The same of the person whose data must not be found in Temporal; two white mugs by default. */
 export function canaryOrder({
   sku = 'mug-white',
   quantity = 2,
@@ -103,7 +103,7 @@ export interface Line {
   readonly creditMinor?: number;
   /** All of it by default. */
   readonly fulfillment?: Fulfillment;
-  /** The customer has agreed to be told by SMS. */
+  /** The customer has agreed to get SMS. */
   readonly sms?: boolean;
   /** Every step of its checkout is an ordinary activity. */
   readonly inspectable?: boolean;

@@ -24,7 +24,7 @@ export interface Collector {
   readonly spans: CollectedSpan[];
   /** Requests that are not answered yet. */
   readonly open: Set<ServerResponse>;
-  /** How the next requests are answered; 200 unless told. */
+  /** How the next requests are answered; 200 by default. */
   readonly how: { answer: (response: ServerResponse) => unknown };
   close(): Promise<void>;
 }

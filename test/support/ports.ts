@@ -1,6 +1,6 @@
 /**
  * Ports for servers that tests stop, kill and start again. Below those that systems give out by
- * themselves: nobody else gets one while its server is away, neither to listen on nor to call from.
+ * themselves: no other process gets one while its server is away, neither to listen on nor to call from.
  */
 import { randomInt } from 'node:crypto';
 import { isFree } from '../../local/stack/ports.ts';

@@ -15,7 +15,7 @@ export type RefundHandle = WorkflowHandle<typeof refund>;
 /** An operator's words, with a person in them: never to be found in Temporal. */
 export const REASON = 'canary.person@example.com called: it arrived broken';
 
-/** Accepts a refund; all that is left unless told. */
+/** Accepts a refund; all that is left by default. */
 export async function acceptRefund(
   db: Database,
   orderId: OrderId,

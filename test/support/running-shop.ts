@@ -57,7 +57,7 @@ const QUEUES = {
 type Queue = keyof typeof QUEUES;
 
 export interface RunningShopOptions extends ShopOptions {
-  /** The task queues that have a worker from the start: the checkouts' one unless told. */
+  /** The task queues that have a worker from the start: the checkouts' one by default. */
   readonly queues?: readonly Queue[];
   /** Replaces some of the activities. */
   readonly adapt?: (activities: AllActivities) => Partial<AllActivities>;

@@ -44,7 +44,7 @@ export interface ShopOptions {
   readonly payments?: (real: PaymentGateway) => PaymentGateway;
   /** Only where a deadline is what a test is about. */
   readonly deadlines?: Deadlines;
-  /** Parcels leave at once unless told to wait. */
+  /** Parcels leave at once by default. */
   readonly callbackDelayMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
   readonly concurrencyLimits?: Partial<typeof CONCURRENCY_LIMITS>;

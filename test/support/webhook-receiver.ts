@@ -13,7 +13,7 @@ export interface ReceivedWebhook extends ReceivedRequest {
 export interface WebhookReceiver {
   readonly url: string;
   readonly received: ReceivedWebhook[];
-  /** Answers from here on; 204 unless told. */
+  /** Answers from here on; 204 by default. */
   answer: (response: ServerResponse, webhook: ReceivedWebhook) => unknown;
   /** Those that the official library takes for genuine with this secret. Throws if one is not. */
   verified(secret: string): readonly ReceivedWebhook[];

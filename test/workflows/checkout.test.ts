@@ -115,7 +115,7 @@ describe('an order of three lines of which the warehouse has two', () => {
       .filter(({ order_id }) => order_id === id)
       .map(({ operation, amount_minor }) => `${operation} ${amount_minor}`);
 
-  test('an order that takes what there is ships two lines, and is charged and told so', async () => {
+  test('an order that takes what there is ships two lines, and is charged and confirmed for those', async () => {
     const { id, result } = await startPartOf('ship_available');
     expect(result).toEqual({ status: 'shipped', reason: null });
     expect(amountsAtProvider(id)).toEqual(['authorize 5600', 'capture 3700']);

@@ -76,7 +76,7 @@ describe('a job', () => {
     expect((await handleOf(lost).result()).status).toBe('succeeded');
   });
 
-  test('a workflow of a job that does not exist, or with an input of nobody, ends without a trace', async () => {
+  test('a workflow of a job that does not exist, or with an unknown input, ends without a trace', async () => {
     const id = newId('report');
     await start(id);
     expect((await handleOf(id).result()).status).toBe('not_due');

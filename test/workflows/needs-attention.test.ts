@@ -249,7 +249,7 @@ describe('a shipment that is held for a case of its payment', () => {
     const card = await currentDetailsOf(handle);
     expect(card).toContain(`**Held**: review ${opened.id.replaceAll('_', String.raw`\_`)}`);
     expect(effectsOf(shop, orderIdOf(handle))['ship']).toBeUndefined();
-    // Whoever sends it: the cases decide.
+    // Whatever sends it: the cases decide.
     await handle.signal(shipmentReleasedSignal);
     await eventually(async () => expect(await currentDetailsOf(handle)).toContain('**Held**'));
     await atProvider(shop, `/payments/reviews/${opened.id}/approve`);

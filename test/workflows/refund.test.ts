@@ -167,7 +167,7 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
 });
 
 describe.skipIf(isReplayed)('a refund that the provider is not sure of', () => {
-  test('a refund that fails on day 9 leaves its amount available, asks a person and never tells the customer', async () => {
+  test('a refund that fails on day 9 leaves its amount available, asks a person and never notifies the customer', async () => {
     const { orderId, handle, reference } = await pending();
     await skipDays(shop.temporal.env, 9);
     expect(await statusOf(orderId)).toEqual(['pending']);
@@ -209,7 +209,7 @@ describe.skipIf(isReplayed)('a refund that the provider is not sure of', () => {
     await expectRefunded(orderId, [2_400]);
   });
 
-  test('a webhook ends the wait, and the customer is told once the refund is sure', async () => {
+  test('a webhook ends the wait, and the customer is notified once the refund is sure', async () => {
     const { orderId, handle, reference } = await pending();
     await moveAtProvider(shop, reference, 'succeeded');
     const startedAtMs = await shop.temporal.env.currentTimeMs();

@@ -40,7 +40,7 @@ export interface EndpointInUse {
   hand(events: readonly LoggedEvent[], by?: WebhookSender): Promise<void>;
   /** What the pump learns of each event that was not taken. */
   failures(events: readonly LoggedEvent[], by?: WebhookSender): Promise<readonly Failure[]>;
-  /** Gives it a new secret; its key is that of all tests unless told otherwise. */
+  /** Gives it a new secret; its key is that of all tests by default. */
   rotate(cipher?: SecretCipher): Promise<void>;
   /** Stores its secret as another key encrypts it. */
   seal(cipher: SecretCipher): Promise<void>;

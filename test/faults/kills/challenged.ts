@@ -70,7 +70,7 @@ async function challengeFailed(stack: TestStack): Promise<OrderId> {
   return waiting.orderId;
 }
 
-/** Nobody does anything: expired, and a shopper who comes back later confirms nothing. */
+/** No one confirms: expired, and a shopper who comes back later confirms nothing. */
 async function challengeAbandoned(stack: TestStack): Promise<OrderId> {
   const waiting = await placeAndWait(stack);
   await passOrderDeadline(stack, waiting.request);

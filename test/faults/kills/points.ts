@@ -93,7 +93,7 @@ const killed = (
   ...moments: readonly Moment[]
 ): readonly Kill[] => moments.map((moment) => ({ seam, moment, scenario, cells: ['A1/F5'] }));
 
-/** Between the bank's question and its end: each commit and call, by whoever the shop hears of it. */
+/** Between the bank's question and its end: each commit and call of page, webhook and recovery. */
 export const CHALLENGE_KILLS: readonly Kill[] = [
   ...killed('challengedByClient', 'commit.order.placed', 'before', 'after'),
   ...killed('challengedByWebhook', 'commit.inbox.insert', 'after'),

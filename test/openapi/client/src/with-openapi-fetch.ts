@@ -4,7 +4,7 @@ import type { components, paths } from './generated/types.js';
 
 type PlaceOrder = components['schemas']['PlaceOrder'];
 
-/** What a storefront and an operator do, and what they are told. */
+/** What a storefront and an operator do, and what they are answered. */
 export async function useFetchClient(baseUrl: string, body: PlaceOrder) {
   const storefront = createClient<paths>({ baseUrl, headers: bearer('storefront') });
   const operator = createClient<paths>({ baseUrl, headers: bearer('operator') });

@@ -2,7 +2,7 @@
 import { createClient, createConfig } from './generated/sdk/client/index.js';
 import { getOrder, listEvents, placeOrder, type PlaceOrder } from './generated/sdk/index.js';
 
-/** What a storefront and an operator do, and what they are told. */
+/** What a storefront and an operator do, and what they are answered. */
 export async function useGeneratedSdk(baseUrl: string, body: PlaceOrder) {
   const storefront = createClient(createConfig({ baseUrl, auth: 'hf_local_storefront' }));
   const operator = createClient(createConfig({ baseUrl, auth: 'hf_local_operator' }));
