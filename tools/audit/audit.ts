@@ -34,7 +34,7 @@ export async function audit(request: AuditRequest): Promise<readonly InvariantRe
   const { places, acknowledged, sample, graceMs, timeoutMs } = request;
   const { databaseUrl, sandboxUrl } = places;
   const endsAtMs = Date.now() + timeoutMs;
-  // A large shop's tables take their time, and nobody waits for these reads.
+  // A large shop's tables take their time, and no request waits for these reads.
   const options = { url: databaseUrl, poolSize: POOL_SIZE, statementTimeoutMs: timeoutMs };
   const db = createDatabase(options);
   const temporal = await openTemporal(places.temporal);

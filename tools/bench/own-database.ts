@@ -1,4 +1,4 @@
-/** A migrated database for one benchmark, on the stack's server, so that its rows are in nobody's way. */
+/** A migrated database for one benchmark, on the stack's server, so that its rows do not disturb the stack. */
 import { randomUUID } from 'node:crypto';
 import { migrate } from '../../local/stack/migrations.ts';
 import { dropDatabase } from '../../local/stack/postgres.ts';

@@ -1,4 +1,4 @@
-/** Waits until orders are at rest: shipped, and the customer was told of it. */
+/** Waits until orders are at rest: shipped, and the customer was notified. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 

@@ -6,7 +6,7 @@
  * during the sale. Then what one hot row carries
  * (hot-row.ts). Writes bench-sale.json into the stack's folder. Exits with 1 unless
  * - as many orders as units are placed and at the end no unit is available: nothing is oversold, and
- *   nobody was told "sold out" who could have had a unit;
+ *   no buyer was answered "sold out" while a unit was left;
  * - every other buyer with a good card has the final response 409 `out_of_stock`.
  */
 import { randomUUID } from 'node:crypto';
@@ -66,7 +66,10 @@ const sale = {
 };
 print('buyers', `${BUYERS} for ${UNITS} units; final: ${kinds(finals)}`);
 print('answers', kinds(answers));
-print('oversold', `${sale.oversold}; told "sold out" while units were left: ${sale.falseSoldOut}`);
+print(
+  'oversold',
+  `${sale.oversold}; answered "sold out" while units were left: ${sale.falseSoldOut}`,
+);
 print('placed', `${sale.ordersPerSecond.toFixed(1)} orders/s; ${summary(placed)}`);
 print('sold out', summary(refusals));
 print('shed', summary(shed));
@@ -101,7 +104,7 @@ async function buy(buyer: number): Promise<LoadResult> {
   }
 }
 
-/** From the records: units in orders that hold or have them, and units that nobody holds. */
+/** From the records: units in orders that hold or have them, and units that no order holds. */
 async function readStock(): Promise<{ readonly sold: number; readonly available: number }> {
   const client = new pg.Client({ connectionString: addresses.databaseUrl });
   await client.connect();

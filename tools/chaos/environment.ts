@@ -157,7 +157,7 @@ function launchStack(args: readonly string[], logFile: string): ChildProcess {
   return child;
 }
 
-/** The end of its input tells it to stop. */
+/** The end of its input stops it. */
 async function stopStack(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return;
   const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), STOP_TIMEOUT_MS);

@@ -20,7 +20,7 @@ export function exitCodeOf(findings: readonly Finding[]): number {
   return has('unknown') ? 3 : 0;
 }
 
-/** One line of the report. What needs somebody is in capitals. */
+/** One line of the report. What needs a person is in capitals. */
 export function lineOf({ verdict, text }: Finding): string {
   const isFine = verdict === 'passed' || verdict === 'note';
   return `${(isFine ? verdict : verdict.toUpperCase()).padEnd(8)} ${text}`;

@@ -1,4 +1,4 @@
-/** One read at Stripe with its deadline: its answer, or what to tell about it. It never throws for Stripe. */
+/** One read at Stripe with its deadline: its answer, or what to report about it. It never throws for Stripe. */
 import Stripe from 'stripe';
 import { CallFault } from '../../gateways/resilience/faults.ts';
 import { errorCode } from '../../gateways/resilience/http.ts';

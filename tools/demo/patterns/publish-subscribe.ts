@@ -1,4 +1,4 @@
-/** The pattern publish/subscribe: a webhook receiver that fails delays nobody and misses nothing. */
+/** The pattern publish/subscribe: a webhook receiver that fails delays no other and misses nothing. */
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { openReceiver, type Received, type Receiver } from '../../http-receiver.ts';
