@@ -64,9 +64,9 @@ export function shipmentBox({ shipment }: OrderView): Html {
 }
 
 /** The mails and text messages that were sent, and those that were not, which can be sent again. */
-export function mailsBox({ timeline }: OrderView, letters: readonly DeadLetterBody[]): Html {
+export function mailsBox({ timeline }: OrderView, deadLetters: readonly DeadLetterBody[]): Html {
   const sent = timeline.filter(({ type }) => type === 'order.customer_notified');
-  const failed = letters.filter(
+  const failed = deadLetters.filter(
     ({ source, status }) => source === 'notification' && status === 'open',
   );
   return section(
@@ -76,11 +76,11 @@ export function mailsBox({ timeline }: OrderView, letters: readonly DeadLetterBo
       ({ data, time: at }) =>
         html`<p>${messageTitle(String(data['notification']))} <small>sent ${time(at)}</small></p>`,
     )}
-    ${failed.map((each) => failedLetter(each, 'Send again'))}`,
+    ${failed.map((each) => failedWork(each, 'Send again'))}`,
   );
 }
 
-function failedLetter({ id, subject, error }: DeadLetterBody, label: string): Html {
+function failedWork({ id, subject, error }: DeadLetterBody, label: string): Html {
   return html`<p>
       ${subjectTitle(subject)} ${badge('failed')} <span class="failure">${error}</span>
     </p>
@@ -89,10 +89,10 @@ function failedLetter({ id, subject, error }: DeadLetterBody, label: string): Ht
 
 /** Decisions of operators, with their reasons; and what failed for good, unless a step or mail shows it. */
 export function decisionsBox(
-  letters: readonly DeadLetterBody[],
+  deadLetters: readonly DeadLetterBody[],
   refunds: readonly RefundBody[],
 ): Html {
-  const decided = letters.map(({ decided_at, status, subject, actor, note }) => ({
+  const decided = deadLetters.map(({ decided_at, status, subject, actor, note }) => ({
     at: decided_at,
     did: `${subjectTitle(subject)}: ${status}`,
     by: actor,
@@ -108,10 +108,10 @@ export function decisionsBox(
     .filter(({ at, by, note }) => at !== null && (by ?? note) !== null)
     .toSorted((a, b) => (a.at ?? '').localeCompare(b.at ?? ''))
     .map(({ at, did, by, note }) => [time(at ?? ''), did, by ?? '', note ?? '']);
-  const others = letters.filter(
+  const others = deadLetters.filter(
     ({ source, status }) => status === 'open' && !['checkout', 'notification'].includes(source),
   );
-  const failures = others.map((each) => failedLetter(each, 'Try again'));
+  const failures = others.map((each) => failedWork(each, 'Try again'));
   return html`${others.length === 0 ? '' : html`<h2>Failed for good</h2>`} ${failures}
   ${
     rows.length === 0

@@ -25,7 +25,7 @@ export function createOrderPage(temporalUi: TemporalUi | null): ConsolePage {
     title: 'Order',
     async view(c) {
       const path = pathOf(c);
-      const [found, letters, refunds] = await Promise.all([
+      const [found, deadLetters, refunds] = await Promise.all([
         callApi(c, { path, schema: orderViewSchema }),
         callApi(c, {
           path: apiPath('/v1/dead-letters', { order_id: c.req.param('id'), limit: 50 }),
@@ -37,8 +37,8 @@ export function createOrderPage(temporalUi: TemporalUi | null): ConsolePage {
       return viewOf(found.value, {
         workflow: workflowLink(temporalUi, found.value),
         money: show(refunds, ({ data }) => moneyBox(found.value, data)),
-        mails: show(letters, ({ data }) => mailsBox(found.value, data)),
-        decisions: show(letters, (open) =>
+        mails: show(deadLetters, ({ data }) => mailsBox(found.value, data)),
+        decisions: show(deadLetters, (open) =>
           show(refunds, (list) => decisionsBox(open.data, list.data)),
         ),
       });
@@ -112,7 +112,8 @@ function hasWorkflow(status: OrderStatus): boolean {
 /** Decides about a step that waits for a person. */
 const resolve: Action = async (c, form) => {
   const [action, note] = [form.text('choice'), form.text('note')];
-  const found = await redriveLetter(c, form.text('dead_letter'), { action, ...(note && { note }) });
+  const decision = { action, ...(note && { note }) };
+  const found = await redriveDeadLetter(c, form.text('dead_letter'), decision);
   return outcome(
     found,
     ({ subject }) => `${capitalized(action)} of “${subjectTitle(subject)}”: accepted.`,
@@ -121,11 +122,11 @@ const resolve: Action = async (c, form) => {
 
 /** Sends a mail again, or what else failed for good. */
 const redrive: Action = async (c, form) => {
-  const found = await redriveLetter(c, form.text('dead_letter'), {});
+  const found = await redriveDeadLetter(c, form.text('dead_letter'), {});
   return outcome(found, ({ subject }) => `“${subjectTitle(subject)}” is tried again.`);
 };
 
-function redriveLetter(c: ConsoleContext, id: string, body: object) {
+function redriveDeadLetter(c: ConsoleContext, id: string, body: object) {
   const path = `/v1/dead-letters/${encodeURIComponent(id)}/redrive`;
   return callApi(c, { method: 'POST', path, body, schema: deadLetterSchema });
 }

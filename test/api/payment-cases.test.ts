@@ -173,11 +173,11 @@ describe('a webhook about a case', () => {
     expect(await outcomeOf(id)).toBeNull();
     await pass({ giveUpAfterMs: 0 });
     expect(await outcomeOf(id)).toBe('dead_lettered');
-    const letter = await shop.db.deadLetter.findFirstOrThrow({ where: { subject: id } });
-    expect(letter).toMatchObject({ source: 'webhook', status: 'open' });
-    expect(letter.error).toContain('charge.dispute.created');
+    const deadLetter = await shop.db.deadLetter.findFirstOrThrow({ where: { subject: id } });
+    expect(deadLetter).toMatchObject({ source: 'webhook', status: 'open' });
+    expect(deadLetter.error).toContain('charge.dispute.created');
     shop.sandbox.faults.clear();
-    const path = `/v1/dead-letters/${letter.id}/redrive`;
+    const path = `/v1/dead-letters/${deadLetter.id}/redrive`;
     const redriven = await shop.request('POST', path, {
       role: 'operator',
       key: randomUUID(),
@@ -186,7 +186,7 @@ describe('a webhook about a case', () => {
     expect(redriven.status, await redriven.clone().text()).toBe(202);
     await pass();
     expect(await outcomeOf(id)).toBe('handled');
-    const { status } = await shop.db.deadLetter.findFirstOrThrow({ where: { id: letter.id } });
+    const { status } = await shop.db.deadLetter.findFirstOrThrow({ where: { id: deadLetter.id } });
     expect(status).toBe('resolved');
     expect(await disputedMinor()).toBe(2_400);
   });

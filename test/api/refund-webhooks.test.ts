@@ -155,10 +155,10 @@ describe('webhooks of refunds', () => {
     expect(await paymentOf()).toMatchObject({ status: 'captured', refundedMinor: 0 });
     const events = await shop.db.event.findMany({ where: { orderId, type: 'refund.failed' } });
     expect(events.map(({ data }) => data)).toMatchObject([{ reversed_minor: 500 }]);
-    const [letter] = await shop.db.deadLetter.findMany({ where: { orderId } });
-    expect(letter).toMatchObject({ source: 'refund', status: 'open', subject: refund.id });
+    const [deadLetter] = await shop.db.deadLetter.findMany({ where: { orderId } });
+    expect(deadLetter).toMatchObject({ source: 'refund', status: 'open', subject: refund.id });
     const decide = (decision: string, body: object) =>
-      shop.request('POST', `/v1/dead-letters/${letter?.id ?? ''}/${decision}`, {
+      shop.request('POST', `/v1/dead-letters/${deadLetter?.id ?? ''}/${decision}`, {
         role: 'operator',
         key: crypto.randomUUID(),
         body,

@@ -189,8 +189,8 @@ async function placed(system: System): Promise<string> {
 /** Through the API, not the page. */
 async function decide(system: System, orderId: string, action: 'retry'): Promise<void> {
   const { body } = await system.operate('GET', `/v1/dead-letters?order_id=${orderId}`);
-  const [letter] = z.object({ data: z.array(orderBody) }).parse(body).data;
-  const { status } = await system.operate('POST', `/v1/dead-letters/${letter?.id}/redrive`, {
+  const [deadLetter] = z.object({ data: z.array(orderBody) }).parse(body).data;
+  const { status } = await system.operate('POST', `/v1/dead-letters/${deadLetter?.id}/redrive`, {
     action,
   });
   expect(status).toBe(202);

@@ -64,7 +64,7 @@ const attentionSchema = z.object({
     .object({ steps: z.array(z.object({ step: z.string(), last_failure: z.string() })) })
     .nullable(),
 });
-const lettersSchema = z.object({
+const deadLettersSchema = z.object({
   data: z.array(z.object({ id: z.string(), status: z.string(), subject: z.string() })),
 });
 
@@ -82,18 +82,18 @@ export const deadLetter: PatternDemo = {
     for (const { step, last_failure: failure } of attention?.steps ?? []) {
       announce(stage, `${step} waits for a person`, failure);
     }
-    const [letter] = await lettersOf(stage, id);
-    stage.check('dead letter', letter?.status, 'open');
-    if (letter === undefined) return;
+    const [open] = await deadLettersOf(stage, id);
+    stage.check('dead letter', open?.status, 'open');
+    if (open === undefined) return;
     await clearFaults(stage);
-    const redrive = `/v1/dead-letters/${letter.id}/redrive`;
+    const redrive = `/v1/dead-letters/${open.id}/redrive`;
     const body = { action: 'retry', note: 'the provider refunds again' };
     await request(stage, { path: redrive, method: 'POST', role: 'operator', body });
     announce(stage, `POST ${redrive}`);
     await follow(stage, id, 'cancelled');
     const resolved = await until(
       stage,
-      () => lettersOf(stage, id),
+      () => deadLettersOf(stage, id),
       ([each]) => each?.status === 'resolved',
     );
     stage.check('dead letter', resolved[0]?.status, 'resolved');
@@ -102,6 +102,6 @@ export const deadLetter: PatternDemo = {
   },
 };
 
-async function lettersOf(stage: Stage, orderId: string) {
-  return (await read(stage, `/v1/dead-letters?order_id=${orderId}`, lettersSchema)).data;
+async function deadLettersOf(stage: Stage, orderId: string) {
+  return (await read(stage, `/v1/dead-letters?order_id=${orderId}`, deadLettersSchema)).data;
 }
