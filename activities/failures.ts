@@ -16,7 +16,7 @@ import { databaseCode, isDatabaseUnavailable } from '../prisma/client/errors.ts'
 /**
  * Unknown outcome, or nothing done: retried, after the circuit breaker's wait if it is open. The message
  * is the cause in words. A call that an open breaker kept from being sent has the breaker's last error
- * as its cause, worded like a call that met it, so that both count as one cause (`causeOf`).
+ * as its cause, worded like a call that failed with it, so that both count as one cause (`causeOf`).
  */
 export function providerFailure(operation: string, outcome: NoResponse): ApplicationFailure {
   const cause = `${operation}: ${outcome.reason}`;

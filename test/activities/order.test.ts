@@ -282,8 +282,8 @@ describe('a failure', () => {
       expect(type).toBe('provider_unknown_outcome');
     }
     const failure = await runFailing('reserveStock', { orderId });
-    const resting = { type: 'provider_unavailable', nonRetryable: false, nextRetryDelay: 60_000 };
-    expect(failure).toMatchObject(resting);
+    const expected = { type: 'provider_unavailable', nonRetryable: false, nextRetryDelay: 60_000 };
+    expect(failure).toMatchObject(expected);
     expect(steps.sandbox.faults.list()[0]?.fired).toBe(breakAfter);
   });
 });

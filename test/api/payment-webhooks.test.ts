@@ -30,7 +30,7 @@ async function payment() {
   return found;
 }
 
-/** Sends a notice about the order's intent, and gives what became of it. */
+/** Sends a webhook about the intent of the order, and returns its outcome. */
 async function notification(type: string, about: object = {}): Promise<string | null> {
   const id = `evt_${(sent += 1)}`;
   const object = {

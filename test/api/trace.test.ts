@@ -84,16 +84,16 @@ test('an abandoned order is looked up and voided within its own trace', async ()
     where: { status: 'pending' },
     data: { createdAt: past, deadlineAt: past },
   });
-  const heard: string[] = [];
-  const hear = (message: unknown): void => {
+  const requests: string[] = [];
+  const record = (message: unknown): void => {
     const { request } = z.object({ request: z.instanceof(IncomingMessage) }).parse(message);
     const trace = traceIdOf(String(request.headers['traceparent']));
-    heard.push(`${request.method} ${trace}`);
+    requests.push(`${request.method} ${trace}`);
   };
-  subscribe('http.server.request.start', hear);
+  subscribe('http.server.request.start', record);
   expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
-  unsubscribe('http.server.request.start', hear);
-  expect(new Set(heard)).toEqual(new Set([`GET ${TRACE}`, `POST ${TRACE}`]));
+  unsubscribe('http.server.request.start', record);
+  expect(new Set(requests)).toEqual(new Set([`GET ${TRACE}`, `POST ${TRACE}`]));
 });
 
 const feed = z.object({

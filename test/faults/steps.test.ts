@@ -17,18 +17,18 @@ import { useSkippingShop } from '../support/use-shop.ts';
 import { test, type Proof } from './matrix-case.ts';
 import type { Fault, Step } from './table.ts';
 
-/** The steps of the checkout workflow and their undos, failing while the workflow runs. */
-interface Struck {
+/** The steps of the checkout workflow and their compensations, failing while the workflow runs. */
+interface FaultedStep {
   readonly row: Step;
   readonly place: Place;
 }
 
-const STEPS: readonly Struck[] = [
+const STEPS: readonly FaultedStep[] = [
   { row: 'S5', place: { provider: 'warehouse', operation: 'reserve' } },
   { row: 'S6', place: { provider: 'payments', operation: 'capture' } },
   { row: 'S7', place: { provider: 'warehouse', operation: 'ship' } },
 ];
-const COMPENSATIONS: readonly Struck[] = [
+const COMPENSATIONS: readonly FaultedStep[] = [
   { row: 'C1', place: { provider: 'warehouse', operation: 'release' } },
   { row: 'C2', place: { provider: 'payments', operation: 'refund' } },
   { row: 'C2', place: { provider: 'payments', operation: 'lookup' } },
@@ -197,7 +197,7 @@ async function notificationDeadLetters(orderId: OrderId): Promise<readonly DeadL
   return (await listDeadLetters(shop.db, filter, { limit: 10 })).deadLetters;
 }
 
-/** Starts an order, keeps the provider away for hours, sees that the order rests nowhere meanwhile. */
+/** Starts an order, keeps the provider away for hours, checks that the order is not settled meanwhile. */
 async function throughOutage(outage: {
   readonly place: Place;
   readonly proof: Proof;

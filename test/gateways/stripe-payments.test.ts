@@ -147,28 +147,28 @@ describe('an unknown authorization', () => {
 describe('lookup', () => {
   test('a lookup returns what was captured, refunded, voided and declined', async () => {
     const gateway = gatewayOf();
-    const stands = async (orderId: OrderId, reference: string | null) => {
+    const paymentAt = async (orderId: OrderId, reference: string | null) => {
       const found = await gateway.lookUp({ orderId, reference });
       return found.kind === 'found' ? found.payment : found;
     };
     const paid = await held(gateway);
     await gateway.capture(paid.request('capture'));
-    expect(await stands(paid.orderId, paid.reference)).toMatchObject({
+    expect(await paymentAt(paid.orderId, paid.reference)).toMatchObject({
       state: 'captured',
       capturedMinor: 2_400,
       refundedMinor: 0,
     });
     const part = { amountMinor: 400, currency: 'EUR' };
     await gateway.refund({ ...paid.request('refund'), amount: part });
-    expect(await stands(paid.orderId, null)).toMatchObject({ refundedMinor: 400 });
+    expect(await paymentAt(paid.orderId, null)).toMatchObject({ refundedMinor: 400 });
 
     const voided = await held(gateway);
     await gateway.voidAuthorization(voided.request('void'));
-    expect(await stands(voided.orderId, voided.reference)).toMatchObject({ state: 'voided' });
+    expect(await paymentAt(voided.orderId, voided.reference)).toMatchObject({ state: 'voided' });
 
     const declinedId = newOrderId();
     await gateway.authorize(authorization(declinedId, 'pm_card_chargeDeclinedExpiredCard'));
-    expect(await stands(declinedId, null)).toMatchObject({
+    expect(await paymentAt(declinedId, null)).toMatchObject({
       state: 'declined',
       declineCode: 'expired_card',
     });

@@ -25,7 +25,7 @@ import { useSeededDatabase } from './seeded-database.ts';
 const shop = useSeededDatabase();
 
 beforeAll(async () => {
-  await placeAtRest();
+  await placeSettled();
   await untilReadable(4);
 });
 
@@ -62,7 +62,7 @@ test('an order in needs_attention keeps its old events while those of other orde
   await recordReserved(shop.db, orderId);
   const steps = ['capturePayment'];
   await recordNeedsAttention(shop.db, orderId, { steps, failure: 'no answer' });
-  await placeAtRest();
+  await placeSettled();
   await untilReadable(8);
   expect(await purgeEvents(shop.db, { days: -1, limit: 2 })).toBe(2);
   expect(await purgeEvents(shop.db, { days: -1, limit: 100 })).toBe(2);
@@ -79,7 +79,7 @@ test('an order in needs_attention keeps its old events while those of other orde
 test('the old events of an order are kept until it is settled and purged afterwards', async () => {
   const { id: orderId } = await shop.place();
   expect(await purgeEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
-  await bringToRest(orderId);
+  await settle(orderId);
   await purgeEvents(shop.db, { days: -1, limit: 100 });
   expect(await eventTypesOf(shop, orderId)).toEqual([]);
 });
@@ -116,7 +116,7 @@ test('the webhook attempts on an event are purged with it', async () => {
   await shop.db.$executeRaw`
     INSERT INTO webhook_attempts (endpoint_id, event_id, event_type, outcome, latency_ms, response)
     SELECT 'we', id, type, 'delivered', 1, 'ok' FROM events WHERE order_id = ${orderId}`;
-  await bringToRest(orderId);
+  await settle(orderId);
   await purgeEvents(shop.db, { days: -1, limit: 100 });
   expect(await shop.db.webhookAttempt.count()).toBe(0);
 });
@@ -127,7 +127,7 @@ describe('a dead letter', () => {
   beforeEach(() => shop.db.deadLetter.deleteMany());
 
   test('a dead letter is purged by the time since it was closed, and never while open', async () => {
-    const settled = await placeAtRest();
+    const settled = await placeSettled();
     await deadLetter({ subject: 'closed', orderId: settled });
     await deadLetter({ subject: 'young', orderId: settled, isYoung: true });
     await deadLetter({ subject: 'open', orderId: settled, status: 'open' });
@@ -138,7 +138,7 @@ describe('a dead letter', () => {
   test('a closed dead letter is kept while its event is kept or its order or refund is not settled', async () => {
     const moving = await shop.place();
     await deadLetter({ subject: 'moving', orderId: moving.id });
-    const settled = await placeAtRest();
+    const settled = await placeSettled();
     const event = await shop.db.event.findFirstOrThrow({ where: { orderId: settled } });
     await deadLetter({ subject: 'event', orderId: settled, eventId: event.id });
     await shop.db.$executeRaw`
@@ -209,13 +209,13 @@ test('a reconciliation is purged with its resolved discrepancies, and kept while
   expect(await shop.db.discrepancy.findMany({ select: { id: true } })).toEqual([{ id: 'd2' }]);
 });
 
-async function placeAtRest(): Promise<OrderId> {
+async function placeSettled(): Promise<OrderId> {
   const { id: orderId } = await shop.place();
-  await bringToRest(orderId);
+  await settle(orderId);
   return orderId;
 }
 
-async function bringToRest(orderId: OrderId): Promise<void> {
+async function settle(orderId: OrderId): Promise<void> {
   const reason = 'requested_by_customer';
   await recordCancelling(shop.db, orderId, { reason, request: null });
   await recordCancelled(shop.db, orderId, reason);

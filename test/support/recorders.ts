@@ -26,7 +26,7 @@ export interface RecordedCheckouts extends CheckoutClient {
   reachable: boolean;
 }
 
-/** The same for the workflows that carry events and notices. */
+/** The same for the workflows that carry events and notifications. */
 export interface RecordedDeliveries extends DeliveryClient {
   readonly subscriptions: string[];
   readonly deliveries: Delivery[];
