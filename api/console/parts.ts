@@ -165,7 +165,7 @@ export function outcome<T>(result: ApiResult<T>, done: (value: T) => Html | stri
 }
 
 /**
- * A part of the page that is loaded on its own, and again every so many seconds. With `content` it is
+ * A part of the page that is loaded on its own, and again every few seconds. With `content` it is
  * there from the start. `query`: the parameters of the page that the part needs.
  */
 export function lazyPart(

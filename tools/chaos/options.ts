@@ -5,7 +5,7 @@ import { SCENARIO_NAMES, SCENARIOS, type ScenarioName } from './scenarios.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** At least so many orders are placed. */
+  /** At least this many orders are placed. */
   readonly orders: number;
   readonly ratePerSecond: number;
   /** Each process is killed at least so often. */

@@ -25,7 +25,7 @@ import { startReceiver } from './receiver.ts';
 import { recover } from './recovery.ts';
 import { SCENARIOS } from './scenarios.ts';
 
-/** A run short of kills or faults takes more orders, up to so many times as many. */
+/** A run short of kills or faults takes more orders, up to this many times as many. */
 const MAX_TIMES_LONGER = 4;
 const PROGRESS_INTERVAL_MS = 10_000;
 /** Of the customers who want a scarce unit, the share that can get one. */

@@ -183,7 +183,7 @@ async function untilSettled(repeat: () => Promise<WarehouseResponse>): Promise<W
   }
 }
 
-/** Requests the shipment and waits for so many attempts at its callback. */
+/** Requests the shipment and waits for this many attempts at its callback. */
 async function shipAndWait(
   { warehouse, receiver, ...context }: ContractContext,
   orderId: OrderId,

@@ -10,7 +10,7 @@ export interface Times {
   readonly p99: number;
 }
 
-/** With so many orders. */
+/** With this many orders. */
 export interface Measured {
   readonly orders: number;
   /** Every invariant once. */

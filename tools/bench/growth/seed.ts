@@ -16,7 +16,7 @@ const SPAN_MS = 28 * 86_400_000;
 /** Older than anything that the settled invariants still wait for. */
 const ENDED_MS_AGO = 5 * 60_000;
 
-/** Adds so many orders, at least 1,000. The catalog and the API keys are those of a local stack. */
+/** Adds `orders` orders, at least 1,000. The catalog and the API keys are those of a local stack. */
 export async function seedOrders(databaseUrl: string, orders: number): Promise<void> {
   const db = createDatabase({ url: databaseUrl, poolSize: 1 });
   await seed(db);
