@@ -36,8 +36,8 @@ import { createDownloads, type Downloads } from './jobs/downloads.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
 import { createTrends, type Trends } from './operations/trends.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
-import type { SettledResponses } from '../services/end-unpaid.ts';
-import { SETTLED_RESPONSES } from './orders/responses.ts';
+import type { OrderResponses } from '../services/end-unpaid.ts';
+import { ORDER_RESPONSES } from './orders/responses.ts';
 import type { InboxMessage } from '../prisma/events/inbox.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
@@ -94,7 +94,7 @@ export interface ApiDeps {
 export interface Services extends ApiDeps {
   readonly paymentActionMinutes: number;
   /** Stored by what settles an order. */
-  readonly responses: SettledResponses;
+  readonly responses: OrderResponses;
   readonly apiKeys: ApiKeyCache;
   readonly limiters: Limiters;
   readonly guessLimits: GuessLimits;
@@ -149,7 +149,7 @@ export function createServices(deps: ApiDeps): Services {
   return {
     ...deps,
     paymentActionMinutes: deps.paymentActionMinutes ?? DEFAULT_ACTION_MINUTES,
-    responses: SETTLED_RESPONSES,
+    responses: ORDER_RESPONSES,
     limiters,
     guessLimits: createGuessLimits(),
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),

@@ -11,8 +11,8 @@ import { recordExpired } from '../prisma/orders/expire-order.ts';
 import { recordDeclined } from '../prisma/orders/settle-order.ts';
 import { recordVoidRequested, type VoidRequest } from '../prisma/orders/voids.ts';
 
-/** The API's responses to POST /v1/orders, stored by what settles the order. */
-export interface SettledResponses {
+/** The API's responses to POST /v1/orders, stored when it is placed or declined. */
+export interface OrderResponses {
   placed(order: Order): StoredResponse;
   declined(declineCode: string, requestId: string): StoredResponse;
 }
@@ -20,7 +20,7 @@ export interface SettledResponses {
 export interface EndUnpaidDeps {
   readonly db: Database;
   readonly payments: PaymentGateway;
-  readonly responses: SettledResponses;
+  readonly responses: OrderResponses;
 }
 
 /** The outcome is not known yet: repeat it. */

@@ -12,7 +12,7 @@ import {
   createSubscriberLookup,
   createSubscribers,
 } from '../activities/events/subscribers/registry.ts';
-import type { SettledResponses } from '../services/end-unpaid.ts';
+import type { OrderResponses } from '../services/end-unpaid.ts';
 import { startAndMark } from '../services/checkout-starter.ts';
 import { expireOrder } from '../services/expire-order.ts';
 import { followCase } from '../services/payment-cases.ts';
@@ -58,7 +58,7 @@ export interface WorkersOptions extends ActivityDependencies {
   /** True: the customer of an order that expired unconfirmed is notified. */
   readonly notifyExpired: boolean;
   /** What is stored for an order that the sweep settles, by the rules of the API. */
-  readonly responses: SettledResponses;
+  readonly responses: OrderResponses;
   /** What jobs do by the rules of the API. */
   readonly jobWork: Omit<JobDependencies, 'db'>;
   readonly log: Logger;

@@ -6,7 +6,7 @@ import type { Shortage } from '../../domain/product.ts';
 import type { PaymentAction } from '../../gateways/payments.ts';
 import type { Unavailable } from '../../gateways/resilience/outcome.ts';
 import type { StoredResponse } from '../../prisma/access/idempotency.ts';
-import type { SettledResponses } from '../../services/end-unpaid.ts';
+import type { OrderResponses } from '../../services/end-unpaid.ts';
 import type { PaymentActionBody } from '../schemas/payments.ts';
 import { problemBody, type Problem } from '../http/problems.ts';
 import { placedOrderBody } from './representations.ts';
@@ -34,7 +34,7 @@ function declinedResponse(declineCode: string, requestId: string): StoredRespons
 }
 
 /** What is stored for the order's Idempotency-Key when it is placed or declined. */
-export const SETTLED_RESPONSES: SettledResponses = {
+export const ORDER_RESPONSES: OrderResponses = {
   placed: placedResponse,
   declined: declinedResponse,
 };

@@ -11,7 +11,7 @@ import { findOrder } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { recordCancelling } from '../../prisma/orders/record-steps.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
-import { SETTLED_RESPONSES } from '../../api/orders/responses.ts';
+import { ORDER_RESPONSES } from '../../api/orders/responses.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { erasePerson } from '../../services/persons.ts';
 import { refundCalls } from '../api/refund-calls.ts';
@@ -160,7 +160,7 @@ describe('an order that store credit pays wholly', () => {
     const deps = {
       db: steps.db,
       payments: steps.gateways.payments,
-      responses: SETTLED_RESPONSES,
+      responses: ORDER_RESPONSES,
     };
     expect(await expireOrder(deps, opened.order)).toEqual({ kind: 'expired' });
     expect(await balanceOf(owner)).toBe(200);

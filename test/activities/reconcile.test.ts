@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
-import { SETTLED_RESPONSES } from '../../api/orders/responses.ts';
+import { ORDER_RESPONSES } from '../../api/orders/responses.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { listReconciliations } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
@@ -22,7 +22,7 @@ function workflowRun(runId: string, scheduledTimestampMs: number) {
     checkouts,
     refunds,
     followCase: () => Promise.resolve('done'),
-    expireOrder: (order) => expireOrder({ db, ...gateways, responses: SETTLED_RESPONSES }, order),
+    expireOrder: (order) => expireOrder({ db, ...gateways, responses: ORDER_RESPONSES }, order),
   });
   const execution = { workflowExecution: { workflowId: 'reconcile-recent', runId } };
   const quiet = { logger: new DefaultLogger('ERROR') };

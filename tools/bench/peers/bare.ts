@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { claimOf } from '../../../api/http/idempotency-key.ts';
 import { placeOrder } from '../../../api/orders/place-order.ts';
-import { SETTLED_RESPONSES } from '../../../api/orders/responses.ts';
+import { ORDER_RESPONSES } from '../../../api/orders/responses.ts';
 import { placeOrderBody } from '../../../api/schemas/orders.ts';
 import { listen } from '../../../api/server.ts';
 import type { AppConfig } from '../../../config.ts';
@@ -49,7 +49,7 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
     db,
     payments,
     paymentActionMinutes: config.PAYMENT_ACTION_MINUTES,
-    responses: SETTLED_RESPONSES,
+    responses: ORDER_RESPONSES,
     starter: { startInBackground: ({ orderId }: CheckoutStart) => void run(orderId) },
   };
   const app = new Hono()
