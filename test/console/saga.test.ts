@@ -19,7 +19,7 @@ const W = 'waiting/not_needed';
 
 test('the picture has a row for every step of the checkout with its compensation, in their order', () => {
   const drawn = SAGA_ROWS.filter(({ step }) => step !== null);
-  expect(drawn.map(({ step, undo }) => [step, undo.step])).toEqual(
+  expect(drawn.map(({ step, compensation }) => [step, compensation.step])).toEqual(
     CHECKOUT_STEPS.map(({ name, compensation }) => [name, compensation.name]),
   );
 });
