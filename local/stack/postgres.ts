@@ -3,7 +3,7 @@
  * exit hooks stop the server before the parts that still need it.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -102,6 +102,7 @@ async function withServer(url: string, work: (client: pg.Client) => Promise<void
   }
 }
 
+/** In another folder and renamed: initdb writes PG_VERSION first, and it may be killed at any moment. */
 async function initialize(options: {
   readonly bin: string;
   readonly runner: Runner;
@@ -110,16 +111,17 @@ async function initialize(options: {
 }): Promise<void> {
   const { bin, runner, dataDir } = options;
   if (existsSync(join(dataDir, 'PG_VERSION'))) return;
-  await rm(dataDir, { recursive: true, force: true });
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const partial = `${dataDir}.partial`;
+  for (const dir of [dataDir, partial]) await rm(dir, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true, mode: 0o700 });
   const passwordFile = `${dataDir}.password`;
   await writeFile(passwordFile, PASSWORD, { mode: 0o600 });
   if (runner.uid !== undefined && runner.gid !== undefined) {
-    await chown(dataDir, runner.uid, runner.gid);
+    await chown(partial, runner.uid, runner.gid);
     await chown(passwordFile, runner.uid, runner.gid);
   }
   const args = [
-    `--pgdata=${dataDir}`,
+    `--pgdata=${partial}`,
     `--username=${USER}`,
     `--pwfile=${passwordFile}`,
     '--auth=scram-sha-256',
@@ -130,10 +132,9 @@ async function initialize(options: {
   try {
     const command = runAs(runner, { file: join(bin, 'initdb'), args });
     await run(command, { timeoutMs: INIT_TIMEOUT_MS });
-  } catch (error) {
-    await rm(dataDir, { recursive: true, force: true });
-    throw error;
+    await rename(partial, dataDir);
   } finally {
+    await rm(partial, { recursive: true, force: true });
     await rm(passwordFile, { force: true });
   }
 }

@@ -10,7 +10,8 @@ const holder = runningStack(home);
 if (holder === null) {
   await stopLeftovers(home);
   const database = ['', '-shm', '-wal', '-journal'].map((suffix) => `${home.temporal}${suffix}`);
-  for (const path of [home.postgres, home.sandbox, home.run, home.logs, ...database]) {
+  const postgres = ['', '.partial', '.password'].map((suffix) => `${home.postgres}${suffix}`);
+  for (const path of [...postgres, home.sandbox, home.run, home.logs, ...database]) {
     await rm(path, { recursive: true, force: true });
   }
   say(`All local data in ${home.path} is deleted; the next npm start begins empty.`);
