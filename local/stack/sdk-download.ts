@@ -44,11 +44,15 @@ async function isReachable(): Promise<boolean> {
   }
 }
 
-async function findExecutable(dir: string): Promise<string | null> {
+/** Of a download under way or broken off, the SDK's file has another ending and is executable too. */
+export async function findExecutable(dir: string): Promise<string | null> {
   if (!existsSync(dir)) return null;
   const entries = await readdir(dir, { withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && entry.name.startsWith('temporal'));
-  return files.map((entry) => join(dir, entry.name)).find(isExecutable) ?? null;
+  const files = entries.filter(
+    ({ name }) => name.startsWith('temporal') && !name.endsWith('.downloading'),
+  );
+  const paths = files.filter((file) => file.isFile()).map(({ name }) => join(dir, name));
+  return paths.find(isExecutable) ?? null;
 }
 
 function isExecutable(path: string): boolean {

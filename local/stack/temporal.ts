@@ -13,7 +13,7 @@ import { cacheDir } from './home.ts';
 import { searchAttributeFlags } from './search-attributes.ts';
 import { downloadServer } from './sdk-download.ts';
 
-const VERSION = '1.5.1';
+export const VERSION = '1.5.1';
 
 /**
  * The path of a `temporal` binary: on PATH, cached, downloaded by the SDK, or built with Go (minutes,
@@ -27,7 +27,7 @@ export async function findTemporal(options: {
   const built = join(dir, process.platform === 'win32' ? 'temporal.exe' : 'temporal');
   for (const candidate of ['temporal', built]) if (await hasOurFlags(candidate)) return candidate;
   const downloaded = await downloadServer('dev server', dir, options.say);
-  if (downloaded !== null) return downloaded;
+  if (downloaded !== null && (await hasOurFlags(downloaded))) return downloaded;
   try {
     await buildWithGo({
       module: `github.com/temporalio/cli/cmd/temporal@v${VERSION}`,
