@@ -5,6 +5,8 @@ import type { ConfigProblem, Values } from './values.ts';
 export type TemporalSettings = ReturnType<typeof loadClientConnectConfig>;
 
 const MAX_PORT = 65_535;
+/** The SDK takes a missing file for an empty one. */
+const NO_FILE = '/nonexistent/temporal.toml';
 
 /** Address, TLS, credentials and namespace, or why they cannot be used. */
 export function readTemporalSettings(values: Values): TemporalSettings | ConfigProblem {
@@ -22,6 +24,19 @@ export function readTemporalSettings(values: Values): TemporalSettings | ConfigP
     const [reason = ''] = String(error).split('\n');
     return { variable: 'TEMPORAL_...', problem: `cannot be read: ${reason}` };
   }
+}
+
+/**
+ * The environment without a setting of Temporal's client, for a process that uses a plain server of this
+ * machine. The variables are emptied and not left out: the process would read missing ones from .env.
+ */
+export function withoutTemporal(env: Values): Values {
+  const emptied = Object.keys(env).filter((name) => name.startsWith('TEMPORAL_'));
+  return {
+    ...env,
+    ...Object.fromEntries(emptied.map((name) => [name, ''])),
+    TEMPORAL_CONFIG_FILE: NO_FILE,
+  };
 }
 
 function isAddress(address: string): boolean {

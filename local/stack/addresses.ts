@@ -5,8 +5,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { StackConfig } from '../../config.ts';
+import { environment, type Environment, type StackConfig } from '../../config.ts';
 import { LOCAL_SECRETS } from '../../config/production.ts';
+import { withoutTemporal } from '../../config/temporal.ts';
 import { localEncryptionKey, PRIVATE_FILE, type Home } from './home.ts';
 import { choosePorts } from './ports.ts';
 import { postgresUrl } from './postgres.ts';
@@ -30,7 +31,7 @@ const addressesSchema = z.object({
   temporalNamespace: z.string(),
   temporalUi: z.string().optional(),
   databaseUrl: z.string(),
-  /** Overrides the environment of the process that starts the app. */
+  /** Overrides the environment of the process that starts the app: see environmentBeside. */
   environment: z.record(z.string(), z.string()),
 });
 
@@ -64,8 +65,7 @@ export async function chooseAddresses(
     .filter((port) => port.insteadOf !== undefined)
     .map(({ variable, port, insteadOf }) => `port ${insteadOf} is in use: ${variable} is ${port}`);
   const places = locate(config, ports);
-  const environment = appEnvironment(places, home);
-  return { addresses: { ...places, environment }, moved };
+  return { addresses: { ...places, environment: appEnvironment(places, home) }, moved };
 }
 
 /** Writes stack.json; it has keys and perhaps a password, so only its owner may read it. */
@@ -78,6 +78,17 @@ export async function saveAddresses(home: Home, addresses: Addresses): Promise<v
 /** Reads stack.json. Throws when no stack has run on this home. */
 export async function loadAddresses(home: Home): Promise<Addresses> {
   return addressesSchema.parse(JSON.parse(await readFile(home.stackFile, 'utf8')));
+}
+
+/**
+ * The environment of an app beside the stack: that of this process, overridden by the stack. With a Temporal
+ * of the stack's own no setting of another one is left: TLS or an API key would not connect to it.
+ */
+export function environmentBeside(
+  { ports, environment: fromStack }: Addresses,
+  own: Environment = environment(),
+): Environment {
+  return { ...(ports.TEMPORAL_PORT === undefined ? own : withoutTemporal(own)), ...fromStack };
 }
 
 function locate(config: StackConfig, ports: Addresses['ports']): Omit<Addresses, 'environment'> {

@@ -3,7 +3,7 @@
  * a PORT of its own.
  */
 import { environment, readStackConfig } from '../../config.ts';
-import { loadAddresses } from './addresses.ts';
+import { environmentBeside, loadAddresses } from './addresses.ts';
 import { ended, launch, nodeCommand, stop } from './commands.ts';
 import { createHome } from './home.ts';
 import { runningStack } from './leftovers.ts';
@@ -20,17 +20,17 @@ async function main(): Promise<number> {
     say(`No stack is running on ${home.path}: npm start`);
     return 1;
   }
-  const { environment: fromStack, api } = await loadAddresses(home);
+  const addresses = await loadAddresses(home);
   const given = Object.fromEntries(
     Object.entries(environment()).filter(([, value]) => value !== ''),
   );
   const role = given['ROLE'] ?? 'worker';
   const port = given['PORT'] ?? (role === 'worker' ? String(await freePort()) : undefined);
-  if (port === undefined || `http://127.0.0.1:${port}` === api) {
+  if (port === undefined || `http://127.0.0.1:${port}` === addresses.api) {
     say(`ROLE=${role} serves HTTP: set PORT to another than the stack's, e.g. PORT=3100.`);
     return 1;
   }
-  const env = { ...given, ...fromStack, ROLE: role, PORT: port };
+  const env = { ...environmentBeside(addresses, given), ROLE: role, PORT: port };
   const child = launch(nodeCommand('main.ts', [], env), 'pipe');
   const logFile = home.logFile(`app-${process.pid}`);
   follow(child, { name: role, logFile, showAll: true });

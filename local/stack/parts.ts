@@ -1,8 +1,7 @@
 /** The parts of the stack: command, readiness check, stop signal. */
 import { z } from 'zod';
-import { environment } from '../../config.ts';
 import { LOCAL_SECRETS } from '../../config/production.ts';
-import type { Addresses } from './addresses.ts';
+import { environmentBeside, type Addresses } from './addresses.ts';
 import { nodeCommand } from './commands.ts';
 import type { Home } from './home.ts';
 import { isPostgresUp } from './postgres.ts';
@@ -37,11 +36,12 @@ export function temporalPart(
   addresses: Addresses,
   server: { readonly binary: string; readonly port: number; readonly uiPort: number },
 ): PartSpec {
+  const { temporalNamespace: namespace } = addresses;
   return {
     name: 'temporal',
-    command: devServerCommand({ ...server, dbFile: home.temporal }),
+    command: devServerCommand({ ...server, dbFile: home.temporal, namespace }),
     output: 'file',
-    isReady: () => isTemporalUp(addresses.temporal, addresses.temporalNamespace),
+    isReady: () => isTemporalUp(addresses.temporal, namespace),
     startTimeoutMs: 60_000,
     attempts: TEMPORAL_ATTEMPTS,
     stopSignal: 'SIGTERM',
@@ -76,7 +76,7 @@ export function sandboxPart(home: Home, addresses: Addresses): PartSpec {
 
 /** The app in role `all`. Its command line names the home, so that a reused pid is recognized. */
 export function appPart(home: Home, addresses: Addresses, logLevel: string | undefined): PartSpec {
-  const env = { ...SHORT_PROBE, ...environment(), ...addresses.environment, ROLE: 'all' };
+  const env = { ...SHORT_PROBE, ...environmentBeside(addresses), ROLE: 'all' };
   return {
     name: 'app',
     command: nodeCommand('main.ts', ['--home', home.path], env),

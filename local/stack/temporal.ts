@@ -50,7 +50,7 @@ export async function findTemporal(options: {
  * its low poll rate adds tens of milliseconds to every task.
  */
 const SETTINGS = [
-  '--namespace default --log-level error',
+  '--log-level error',
   '--sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=NORMAL',
   '--dynamic-config-value history.transferProcessorMaxPollRPS=2000',
   '--dynamic-config-value system.enableActivityEagerExecution=true',
@@ -62,10 +62,12 @@ export function devServerCommand(options: {
   readonly port: number;
   readonly uiPort?: number;
   readonly dbFile?: string;
+  /** Beside `default`, which is always there. */
+  readonly namespace?: string;
 }): Command {
-  const { binary, port, uiPort, dbFile } = options;
+  const { binary, port, uiPort, dbFile, namespace = 'default' } = options;
   const args = `server start-dev --ip 127.0.0.1 --port ${port} ${SETTINGS}`.split(' ');
-  args.push(...searchAttributeFlags());
+  args.push('--namespace', namespace, ...searchAttributeFlags());
   args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]));
   if (dbFile !== undefined) args.push('--db-filename', dbFile);
   return { file: binary, args };

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import { environment } from '../../config.ts';
 import { LOCAL_SECRETS } from '../../config/production.ts';
+import { withoutTemporal } from '../../config/temporal.ts';
 import {
   becomesTrue,
   ended,
@@ -68,7 +69,7 @@ export async function createAppProcess(options: {
   // Named there, so that the run's reaper finds it when this process is killed.
   const failpoint = ['--failpoint', `@${armedFile}`, '--failpoint-mark', markFile];
   const program = nodeCommand(FAILPOINT_PROGRAM, ['--home', home.path, ...failpoint], {
-    ...environment(),
+    ...withoutTemporal(environment()),
     WORKFLOW_BUNDLE: inject('workflowBundle'),
     LOG_LEVEL: 'warn',
     ...env,

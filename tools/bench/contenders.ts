@@ -6,7 +6,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { environment } from '../../config.ts';
-import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
+import { environmentBeside, loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { becomesTrue, nodeCommand, run, type Command } from '../../local/stack/commands.ts';
 import { createHome, PROJECT, type Home, type PartName } from '../../local/stack/home.ts';
 import { runningPart } from '../../local/stack/leftovers.ts';
@@ -91,7 +91,7 @@ async function startHoldfast(
   stack: Stack,
   { program = process.execPath, own = {} }: Variant = {},
 ): Promise<Running> {
-  const env = { ...environment(), ...stack.addresses.environment, ROLE: 'all', ...own };
+  const env = { ...environmentBeside(stack.addresses), ROLE: 'all', ...own };
   const command = { ...nodeCommand('main.ts', ['--home', stack.home.path], env), file: program };
   return runApp(stack, { command, id: 'holdfast', workflowType: CHECKOUT_WORKFLOW });
 }
@@ -134,12 +134,11 @@ async function startPeer(
   copy.pathname = `/${original}_peer`;
   await dropDatabase(copy.href);
   await createDatabase(copy.href, original);
-  const fromStack = { ...addresses.environment, DATABASE_URL: copy.href, ROLE: 'api' };
   const command = {
     file: process.execPath,
     args: ['--import', 'tsx', join(PEERS, 'app.ts'), id],
     cwd: PROJECT,
-    env: { ...environment(), ...fromStack },
+    env: { ...environmentBeside(addresses), DATABASE_URL: copy.href, ROLE: 'api' },
   };
   const stack = { home, addresses: { ...addresses, databaseUrl: copy.href } };
   return runApp(stack, { command, id, workflowType });

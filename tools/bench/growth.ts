@@ -9,8 +9,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { environment, readStackConfig } from '../../config.ts';
-import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
+import { readStackConfig } from '../../config.ts';
+import { environmentBeside, loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { becomesTrue, hasEnded, launch, nodeCommand, stop } from '../../local/stack/commands.ts';
 import { createHome, type Home } from '../../local/stack/home.ts';
 import { runningStack } from '../../local/stack/leftovers.ts';
@@ -123,10 +123,11 @@ async function openShop(home: Home, addresses: Addresses, orders: number): Promi
   };
 }
 
-async function startApi(home: Home, { environment: fromStack, databaseUrl }: Addresses) {
+async function startApi(home: Home, addresses: Addresses) {
   const port = String(await freePort());
-  const own = { DATABASE_URL: databaseUrl, ROLE: 'api', PORT: port, LOG_LEVEL: 'error' };
-  const command = nodeCommand('main.ts', [], { ...environment(), ...fromStack, ...own });
+  const { databaseUrl: DATABASE_URL } = addresses;
+  const own = { DATABASE_URL, ROLE: 'api', PORT: port, LOG_LEVEL: 'error' };
+  const command = nodeCommand('main.ts', [], { ...environmentBeside(addresses), ...own });
   const child = launch(command, { logFile: home.logFile('bench-growth') });
   process.once('exit', () => void child.kill('SIGKILL'));
   const api = `http://127.0.0.1:${port}`;

@@ -5,8 +5,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { environment, readStackConfig } from '../../config.ts';
-import { loadAddresses } from '../../local/stack/addresses.ts';
+import { readStackConfig } from '../../config.ts';
+import { environmentBeside, loadAddresses } from '../../local/stack/addresses.ts';
 import { hasEnded, launch, nodeCommand, stop } from '../../local/stack/commands.ts';
 import { createHome } from '../../local/stack/home.ts';
 import { freePort } from '../../local/stack/ports.ts';
@@ -38,7 +38,7 @@ process.exitCode = percentile(polls, 0.5) <= MAX_MS ? 0 : 1;
 
 async function measureStart() {
   const port = await freePort();
-  const env = { ...environment(), ...addresses.environment, ROLE: 'all', PORT: String(port) };
+  const env = { ...environmentBeside(addresses), ROLE: 'all', PORT: String(port) };
   const startedMs = performance.now();
   const child = launch(nodeCommand('main.ts', [], env), { logFile: home.logFile('bench-start') });
   const since = async (isTrue: () => Promise<boolean>): Promise<number> => {

@@ -7,6 +7,7 @@ import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONFIG_KEYS, environment, readStackConfig } from '../../config.ts';
+import { withoutTemporal } from '../../config/temporal.ts';
 import { chooseAddresses, saveAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import {
   becomesTrue,
@@ -140,9 +141,8 @@ function throughProxies(
 /** Without the caller's configuration: a run must never reach a real database or provider. */
 function launchStack(args: readonly string[], logFile: string): ChildProcess {
   const { file, args: all, cwd } = nodeCommand('tools/chaos/stack-process.ts', args);
-  const own = Object.entries(environment()).filter(
-    ([name]) =>
-      name === 'XDG_CACHE_HOME' || !(CONFIG_KEYS.includes(name) || name.startsWith('TEMPORAL_')),
+  const own = Object.entries(withoutTemporal(environment())).filter(
+    ([name]) => name === 'XDG_CACHE_HOME' || !CONFIG_KEYS.includes(name),
   );
   const log = openSync(logFile, 'a');
   const child = spawn(file, all, {

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import { environment, readStackConfig } from '../../config.ts';
-import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
+import { environmentBeside, loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { nodeCommand } from '../../local/stack/commands.ts';
 import { createHome, makeHome, type Home } from '../../local/stack/home.ts';
 import { launchReaper } from '../../local/stack/leftovers.ts';
@@ -50,7 +50,7 @@ async function main(home: Home, workerHome: Home, port: string): Promise<void> {
 
 /** A worker is an app with another role; its own home gives it its own pid and log files. */
 function workerSpec(home: Home, addresses: Addresses, port: string): PartSpec {
-  const env = { ...environment(), ...addresses.environment, ROLE: 'worker', PORT: port };
+  const env = { ...environmentBeside(addresses), ROLE: 'worker', PORT: port };
   return {
     ...appPart(home, addresses, undefined),
     command: nodeCommand('main.ts', ['--home', home.path], env),
