@@ -7,6 +7,7 @@
 import {
   closeSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -74,7 +75,7 @@ export function openJournal(
 
   function commit(operations: readonly Operation[]): void {
     if (path === null || file === null) return;
-    grownBytes += writeLine(file.fd, operations);
+    grownBytes += writeLine(file.fd, operations, file.bytes + grownBytes);
     if (grownBytes < Math.max(rewriteAfterBytes, file.bytes)) return;
     closeSync(file.fd);
     file = rewrite(path, new Map([...stored, ...opened]));
@@ -192,16 +193,24 @@ function rewrite(path: string, tables: RawTables): { readonly fd: number; readon
   for (const [name, rows] of tables) {
     const puts = [...rows].map(([key, row]): Operation => [name, key, row]);
     for (let n = 0; n < puts.length; n += ROWS_PER_LINE) {
-      bytes += writeLine(fd, puts.slice(n, n + ROWS_PER_LINE));
+      bytes += writeLine(fd, puts.slice(n, n + ROWS_PER_LINE), bytes);
     }
   }
   renameSync(next, path);
   return { fd, bytes };
 }
 
-/** One write per line; a file system may take a large one in parts. Gives its size. */
-function writeLine(fd: number, operations: readonly Operation[]): number {
-  const bytes = Buffer.from(`${JSON.stringify(operations)}\n`);
-  for (let offset = 0; offset < bytes.length;) offset += writeSync(fd, bytes, offset);
-  return bytes.length;
+/**
+ * One write per line, at the end of the file; a file system may take a large one in parts. Gives its size.
+ * Throws when the disk is full, and leaves no part of the line for the next one to be appended to.
+ */
+function writeLine(fd: number, operations: readonly Operation[], end: number): number {
+  const line = Buffer.from(`${JSON.stringify(operations)}\n`);
+  try {
+    for (let n = 0; n < line.length;) n += writeSync(fd, line, n, line.length - n, end + n);
+  } catch (error) {
+    ftruncateSync(fd, end);
+    throw error;
+  }
+  return line.length;
 }
