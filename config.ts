@@ -3,6 +3,7 @@
  * all invalid variables. A test compares `.env.example` with the keys.
  */
 import { existsSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import process from 'node:process';
 import { z } from 'zod';
 import { appFields, stackSchema } from './config/fields.ts';
@@ -58,9 +59,13 @@ export function readStripeConfig(env: Environment = environment()) {
   return parse(z.object(fields), env);
 }
 
+/** Every address of this machine; it is reached at the one of loopback. */
+const LOOPBACK_OF: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
 /** The address under which the API is reached. */
-export function publicUrlOf({ PUBLIC_URL, HOST, PORT }: AppConfig): string {
-  return PUBLIC_URL ?? `http://${HOST}:${PORT}`;
+export function publicUrlOf(app: Pick<AppConfig, 'PUBLIC_URL' | 'HOST' | 'PORT'>): string {
+  const host = LOOPBACK_OF[app.HOST] ?? app.HOST;
+  return app.PUBLIC_URL ?? `http://${isIPv6(host) ? `[${host}]` : host}:${app.PORT}`;
 }
 
 /** Temporal's Web UI; null when its address is not configured. */

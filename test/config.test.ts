@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   ConfigError,
   readAppConfig,
+  publicUrlOf,
   readTemporalConfig,
   smsSettingsOf,
   type Environment,
@@ -145,6 +146,17 @@ test('an empty variable of Temporal counts as missing', () => {
   const empty = { TEMPORAL_ADDRESS: '', TEMPORAL_API_KEY: ' ', TEMPORAL_TLS: '' };
   const settings = readTemporalConfig({ ...empty, XDG_CONFIG_HOME: '/nonexistent' });
   expect(settings.connectionOptions).toEqual({});
+});
+
+test.each([
+  ['127.0.0.1', 'http://127.0.0.1:3000'],
+  ['shop.internal', 'http://shop.internal:3000'],
+  ['::1', 'http://[::1]:3000'],
+  ['::', 'http://[::1]:3000'],
+  ['0.0.0.0', 'http://127.0.0.1:3000'],
+])('without PUBLIC_URL an API that listens on %s is reached at %s', (HOST, url) => {
+  expect(publicUrlOf(readAppConfig({ ...REQUIRED_CONFIG, HOST }))).toBe(url);
+  expect(new URL(url).origin).toBe(url);
 });
 
 describe('in production', () => {
