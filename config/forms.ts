@@ -70,6 +70,13 @@ export const webUrl = (expected: string) =>
       input === undefined ? `required, ${expected}` : `must be a URL, ${expected}`,
   });
 
+/** A server as a whole: what follows its port would be used by some calls and lost by others. */
+export const serverUrl = (expected: string) =>
+  webUrl(expected).refine(
+    (url) => !URL.canParse(url) || new URL(url).href === `${new URL(url).origin}/`,
+    { error: `must end after host and port, without a user, path, query or fragment, ${expected}` },
+  );
+
 /** Text on one line. */
 export const line = (maxLength: number) =>
   z.string().refine((value) => isLine(value, maxLength), {

@@ -39,6 +39,11 @@ describe('an invalid setting', () => {
     ['DATABASE_URL', 'shop'],
     ['SMTP_URL', 'mail.shop.example'],
     ['WAREHOUSE_URL', 'file:///etc/passwd'],
+    ['PUBLIC_URL', 'https://shop.example/checkout'],
+    ['PUBLIC_URL', 'https://shop.example?shop=1'],
+    ['PUBLIC_URL', 'https://shop.example#api'],
+    ['PUBLIC_URL', 'https://user:word@shop.example'],
+    ['STRIPE_API_URL', 'https://proxy.shop.example/stripe'],
     ['ENCRYPTION_KEYS', 'whsec_eA=='],
     ['ENCRYPTION_KEYS', `${REQUIRED_CONFIG.ENCRYPTION_KEYS} ${REQUIRED_CONFIG.ENCRYPTION_KEYS}`],
     ['TEMPORAL_ADDRESS', 'temporal:0'],
@@ -146,6 +151,11 @@ test('an empty variable of Temporal counts as missing', () => {
   const empty = { TEMPORAL_ADDRESS: '', TEMPORAL_API_KEY: ' ', TEMPORAL_TLS: '' };
   const settings = readTemporalConfig({ ...empty, XDG_CONFIG_HOME: '/nonexistent' });
   expect(settings.connectionOptions).toEqual({});
+});
+
+test('an address of the API may end with a slash', () => {
+  const PUBLIC_URL = 'https://shop.example:8443/';
+  expect(readAppConfig({ ...REQUIRED_CONFIG, PUBLIC_URL }).PUBLIC_URL).toBe(PUBLIC_URL);
 });
 
 test.each([
