@@ -4,6 +4,7 @@ import { createConnection, createServer } from 'node:net';
 const HIGHEST_PORT = 65_535;
 const TRIES = 200;
 const CONNECT_TIMEOUT_MS = 500;
+const IN_USE = 'EADDRINUSE';
 
 export interface PortRequest {
   /** The environment variable that chooses the port. */
@@ -35,11 +36,8 @@ export async function choosePorts(
     if (holder !== undefined) {
       throw new Error(`${request.variable} and ${holder} both request port ${request.requested}.`);
     }
-    if (!(await isFree(request.requested))) {
-      throw new Error(
-        `Port ${request.requested}, requested by ${request.variable}, is in use by another program.`,
-      );
-    }
+    const fault = await listenFault(request.requested);
+    if (fault !== null) throw new Error(explainFault(request, fault));
     given.set(request.requested, request.variable);
     chosen.push({ variable: request.variable, port: request.requested });
   }
@@ -84,12 +82,28 @@ async function nextFree(request: PortRequest, given: ReadonlyMap<number, string>
 
 /** Free: no connection is accepted there, and we can listen there. */
 export async function isFree(port: number): Promise<boolean> {
-  if (await acceptsConnections(port)) return false;
+  return (await listenFault(port)) === null;
+}
+
+/** What to do about a requested port, by the system's code for why it cannot be had. */
+export function explainFault(
+  { variable, requested }: Pick<PortRequest, 'variable' | 'requested'>,
+  code: string,
+): string {
+  const port = `Port ${requested}, requested by ${variable},`;
+  if (code === IN_USE) return `${port} is in use by another program.`;
+  const reason = code === 'EACCES' ? 'ports below 1024 may need privileges' : code;
+  return `${port} cannot be listened on (${reason}): set ${variable} to another.`;
+}
+
+/** The code of the system's error; null when the port is free. */
+async function listenFault(port: number): Promise<string | null> {
+  if (await acceptsConnections(port)) return IN_USE;
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      server.close(() => resolve(true));
+      server.close(() => resolve(null));
     });
   });
 }

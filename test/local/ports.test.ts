@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { choosePorts, freePort } from '../../local/stack/ports.ts';
+import { choosePorts, explainFault, freePort } from '../../local/stack/ports.ts';
 
 const servers: Server[] = [];
 
@@ -32,6 +32,14 @@ describe('the ports of the local stack', () => {
     const asked = await takenPort();
     const wish = { variable: 'SANDBOX_PORT', defaultPort: 4000, requested: asked };
     await expect(choosePorts([wish])).rejects.toThrow(`Port ${asked}, requested by SANDBOX_PORT`);
+  });
+
+  it('a requested port that needs privileges is rejected as such, and the variable is named', () => {
+    // By the code alone: a system may let everybody listen there.
+    const message = explainFault({ variable: 'PORT', requested: 80 }, 'EACCES');
+    expect(message).toBe(
+      'Port 80, requested by PORT, cannot be listened on (ports below 1024 may need privileges): set PORT to another.',
+    );
   });
 
   it('two parts never get the same port, and two requests for one port are rejected', async () => {
