@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import {
   createAppProcess,
@@ -10,6 +8,7 @@ import {
 } from './support/app-process.ts';
 import { createTestDatabase } from './support/database.ts';
 import { eventually } from './support/eventually.ts';
+import { openSilentServer } from './support/silent-server.ts';
 import { openNamespace } from './support/temporal.ts';
 
 const NO_TEMPORAL = { TEMPORAL_ADDRESS: '127.0.0.1:9' };
@@ -54,16 +53,8 @@ test('a process stopped right after it became ready exits with 0 and logs no err
 });
 
 test('a worker whose Temporal accepts connections and never responds exits with 0 within its limit', async () => {
-  const silent = createServer();
-  onTestFinished(() => void silent.close());
-  await once(silent.listen(0, '127.0.0.1'), 'listening');
-  const address = silent.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  const app = await startApp({
-    TEMPORAL_ADDRESS: `127.0.0.1:${address.port}`,
-    ROLE: 'all',
-    STOP_DELAY_MS: '0',
-  });
+  const TEMPORAL_ADDRESS = await openSilentServer();
+  const app = await startApp({ TEMPORAL_ADDRESS, ROLE: 'all', STOP_DELAY_MS: '0' });
   app.signal('SIGTERM');
   expect(await app.ended()).toBe(0);
   expect(await readFile(app.logFile, 'utf8')).not.toContain('shutdown timed out');

@@ -1,4 +1,5 @@
-/** Command lines of the tools. */
+/** Command lines of the tools, and the end of their processes. */
+import process from 'node:process';
 
 /** The command line is wrong. The message is for a person. */
 export class UsageError extends Error {}
@@ -13,6 +14,14 @@ export function wholeNumber(
   const isValid = /^\d+$/.test(text) && value >= least && value <= most;
   if (isValid) return value;
   throw new UsageError(`${name} needs a whole number from ${least} to ${most}, not "${text}".`);
+}
+
+/**
+ * Ends the process when all its output is written. The SDK's attempt to connect to a Temporal that does not
+ * respond cannot be aborted, and would keep it.
+ */
+export function exitWith(code: number): void {
+  process.stdout.write('', () => process.exit(code));
 }
 
 /** Runs a parser; its errors become UsageErrors. */

@@ -5,12 +5,16 @@ import { exitCodeOf, lineOf, type Finding } from '../../tools/doctor/finding.ts'
 import { checkStripe, type StripeSettings } from '../../tools/doctor/stripe.ts';
 import { useSandbox } from '../gateways/stripe-sandbox.ts';
 import { runScript } from '../local/scripts.ts';
+import { REQUIRED_CONFIG } from '../support/app-config.ts';
+import { openSilentServer } from '../support/silent-server.ts';
 import { startRecordingProxy, type RecordingProxy } from '../support/recording-proxy.ts';
 
 const KEY = 'rk_test_Vb1tSecretOfTheShop';
 const URL_OF_SHOP = 'https://checkout.shop.example/callbacks/payments';
 const EVENTS = Object.keys(PAYMENT_WEBHOOK_EVENTS);
 const LISTS = '/v1/webhook_endpoints';
+/** The SDK gives an attempt to connect up after 30 s. */
+const ENDS_WITHIN_MS = 25_000;
 
 const sandbox = useSandbox();
 let stripe: RecordingProxy;
@@ -156,6 +160,17 @@ describe('npm run doctor', () => {
     expect(output).toContain('FAILED   Invalid configuration.');
     expect(output).toContain('SMTP_URL:');
   });
+
+  test(
+    'a Temporal that accepts connections and never responds fails, and the command ends',
+    async () => {
+      const TEMPORAL_ADDRESS = await openSilentServer();
+      const { code, output } = await doctor([], { ...REQUIRED_CONFIG, TEMPORAL_ADDRESS });
+      expect(output).toContain('Temporal is unavailable');
+      expect(code).toBe(1);
+    },
+    ENDS_WITHIN_MS,
+  );
 
   test('--stripe without a key, and an unknown flag, exit with 2 and say what to give', async () => {
     expect(await doctor(['--stripe'])).toMatchObject({

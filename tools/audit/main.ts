@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { readStackConfig } from '../../config.ts';
-import { UsageError } from '../usage.ts';
+import { exitWith, UsageError } from '../usage.ts';
 import { parseAcknowledged } from './acknowledged.ts';
 import { audit } from './audit.ts';
 import { findPlaces, readOptions, USAGE } from './options.ts';
@@ -15,11 +15,11 @@ import { exitCodeOf, jsonReport, textReport } from './report.ts';
 const OVERTIME_MS = 15_000;
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  exitWith(await main(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`${error.message}\n${USAGE}\n`);
-  process.exitCode = 2;
+  exitWith(2);
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -5,7 +5,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ConfigError, readStripeConfig } from '../../config.ts';
-import { UsageError, usageChecked } from '../usage.ts';
+import { exitWith, UsageError, usageChecked } from '../usage.ts';
 import { printedEvents } from './events.ts';
 import { exitCodeOf, lineOf, type Finding } from './finding.ts';
 import { checkStripe } from './stripe.ts';
@@ -17,7 +17,7 @@ const USAGE = `Usage: npm run doctor [-- --stripe | --events]
 Exit code: 0 no check failed, 1 one failed, 2 the command line or the configuration is wrong,
 3 none failed, but Stripe did not answer one.`;
 
-process.exitCode = await main(process.argv.slice(2));
+exitWith(await main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
   try {
