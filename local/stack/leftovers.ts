@@ -3,7 +3,15 @@
  * pid counts only if the command line of its process names this home.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { becomesTrue, isErrno, nodeCommand } from './commands.ts';
 import { PART_NAMES, PRIVATE_FILE } from './home.ts';
@@ -16,26 +24,54 @@ export const RUN_HOME_VARIABLE = 'HOLDFAST_RUN_HOME';
 
 /** Takes the home until this process exits. Throws a message for people if another stack has it. */
 export function claimHome(home: Home): void {
-  const holder = runningStack(home);
-  if (holder !== null) {
-    throw new Error(
-      `A stack is already running on ${home.path} (process ${holder}). ` +
-        'Stop it first, or set HOLDFAST_HOME to run another beside it.',
-    );
-  }
-  rmSync(home.lockFile, { force: true });
-  try {
-    writeFileSync(home.lockFile, String(process.pid), { flag: 'wx', mode: PRIVATE_FILE });
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    throw new Error(`Another stack is starting on ${home.path}.`, { cause: error });
+  while (!createLock(home)) {
+    const holder = runningStack(home);
+    if (holder !== null) {
+      throw new Error(
+        `A stack is already running on ${home.path} (process ${holder}). ` +
+          'Stop it first, or set HOLDFAST_HOME to run another beside it.',
+      );
+    }
+    removeStaleLock(home);
   }
   process.once('exit', () => rmSync(home.lockFile, { force: true }));
 }
 
+/** Linked when its pid is written: a lock without one would be taken for one that is left. */
+function createLock({ lockFile }: Home): boolean {
+  const own = `${lockFile}.${process.pid}`;
+  writeFileSync(own, String(process.pid), { mode: PRIVATE_FILE });
+  try {
+    linkSync(own, lockFile);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    return false;
+  } finally {
+    rmSync(own);
+  }
+}
+
+/** A start that began at the same time may have taken the home since its lock was read: it keeps it. */
+function removeStaleLock(home: Home): void {
+  const removed = `${home.lockFile}.${process.pid}`;
+  try {
+    renameSync(home.lockFile, removed);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return;
+  }
+  if (stackIn(removed) === null) rmSync(removed);
+  else renameSync(removed, home.lockFile);
+}
+
 /** The pid of another process that runs a stack on the home, or null. */
 export function runningStack(home: Home): number | null {
-  const pid = readPid(home.lockFile);
+  return stackIn(home.lockFile);
+}
+
+function stackIn(lockFile: string): number | null {
+  const pid = readPid(lockFile);
   if (pid === null || pid === process.pid) return null;
   return commandLine(pid).includes(STACK_SCRIPT) ? pid : null;
 }
@@ -117,8 +153,14 @@ function readPidFiles(home: Home) {
 }
 
 function readPid(file: string): number | null {
-  if (!existsSync(file)) return null;
-  const pid = Number(readFileSync(file, 'utf8').trim());
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return null;
+  }
+  const pid = Number(text.trim());
   return Number.isSafeInteger(pid) && pid > 1 ? pid : null;
 }
 
