@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { inject } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { environment } from '../../config.ts';
 import { SETTLED_STATUSES } from '../../domain/order.ts';
 import { ended, killGroup } from '../../local/stack/commands.ts';
@@ -68,13 +68,14 @@ export interface Finished {
   readonly output: string;
 }
 
-/** Runs one command in the copy to its end. */
+/** Runs one command in the copy to its end, or to the end of the test. */
 export async function runIn(
   copy: string,
   command: readonly string[],
   situation: Situation = {},
 ): Promise<Finished> {
   const { child, output } = begin(copy, command, situation);
+  onTestFinished(() => killGroup(child.pid, 'SIGKILL'));
   await ended(child);
   return { code: child.exitCode, output: output() };
 }

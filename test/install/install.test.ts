@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PATTERNS } from '../../tools/demo/patterns.ts';
 import { WORK } from '../../tools/demo/work.ts';
@@ -30,6 +31,13 @@ const STRICT = {
   // A probe that comes sooner, so that the demo of the circuit breaker waits less.
   env: { CI: 'true', BREAKER_PROBE_AFTER_MS: '3000' },
 };
+
+/** Where the SDK downloads its servers from does not respond; loopback does. */
+const OFFLINE = `const { fetch } = globalThis;
+globalThis.fetch = async (...args) => {
+  if (String(args[0]).includes('temporal.download')) throw new TypeError('offline');
+  return fetch(...args);
+};`;
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -84,13 +92,16 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
     async () => {
       const { path: copy } = checkout;
       await rm(join(copy, '.holdfast'), { recursive: true });
-      // Node and a shell; no Temporal, Go, Maven or Java, and an empty cache.
+      // Node and a shell; no Temporal, Go, Maven or Java, an empty cache, and no download.
       const bin = join(copy, 'bin');
       await mkdir(bin);
       for (const program of ['node', 'npm', 'sh', 'setpriv', 'id', 'env']) {
         await symlink(await which(program), join(bin, program));
       }
-      const bare = { env: { PATH: bin, XDG_CACHE_HOME: join(copy, 'cache') } };
+      const offline = join(copy, 'offline.mjs');
+      await writeFile(offline, OFFLINE);
+      const NODE_OPTIONS = `--import=${pathToFileURL(offline).href}`;
+      const bare = { env: { PATH: bin, XDG_CACHE_HOME: join(copy, 'cache'), NODE_OPTIONS } };
       const started = await runIn(copy, ['npm', 'start'], bare);
       expect(started.code).toBe(1);
       expect(started.output).toMatch(
