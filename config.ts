@@ -10,7 +10,7 @@ import { appFields, stackSchema } from './config/fields.ts';
 import { productionProblems } from './config/production.ts';
 import { smsProblems } from './config/sms.ts';
 import { readTemporalSettings, type TemporalSettings } from './config/temporal.ts';
-import type { ConfigProblem, Values } from './config/values.ts';
+import { listOf, type ConfigProblem, type Values } from './config/values.ts';
 import type { Retention } from './domain/retention.ts';
 
 export type AppConfig = z.infer<typeof appFields>;
@@ -147,7 +147,14 @@ export function readEncryptionConfig(
 /** The process environment and `.env`, if it exists. The environment takes precedence. */
 export function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
+  keepFromProxy(['127.0.0.1', '::1', 'localhost']);
   return process.env;
+}
+
+/** gRPC in JavaScript sends every call through the proxy of http_proxy that these lists do not name. */
+function keepFromProxy(hosts: readonly string[]): void {
+  const listed = listOf(process.env['no_grpc_proxy'] || process.env['no_proxy']);
+  process.env['no_grpc_proxy'] = [...new Set([...listed, ...hosts])].join(',');
 }
 
 /** Sets a default for a variable that a library reads. */

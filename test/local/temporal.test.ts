@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { run } from '../../local/stack/commands.ts';
+import { environment } from '../../config.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { findExecutable } from '../../local/stack/sdk-download.ts';
 import { VERSION } from '../../local/stack/temporal.ts';
@@ -32,4 +33,23 @@ test('a downloaded server that lacks flags of the stack is not used', async () =
   const command = { file: process.execPath, args, cwd: PROJECT, env: { PATH: path } };
   const found = run(command, { timeoutMs: 60_000 });
   await expect(found).rejects.toThrow('There is no Temporal server');
+});
+
+test.each([
+  ['nothing', {}],
+  ['other hosts', { no_proxy: 'shop.example' }],
+])('a Temporal of this machine is reached without a proxy that is kept from %s', async (_, own) => {
+  const program = `
+    import { readStackConfig } from './config.ts';
+    import { isTemporalUp } from './local/stack/search-attributes.ts';
+    readStackConfig();
+    console.log(await isTemporalUp(process.argv[1], 'default'), process.env.no_grpc_proxy);`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+  // Nothing listens there.
+  const proxy = 'http://127.0.0.1:9';
+  const lists = { no_proxy: '', no_grpc_proxy: '', ...own };
+  const env = { ...environment(), http_proxy: proxy, https_proxy: proxy, ...lists };
+  const command = { file: process.execPath, args: [...args, inject('temporalAddress')], env };
+  const output = await run({ ...command, cwd: PROJECT }, { timeoutMs: 60_000 });
+  expect(output).toMatch(/^true (?:shop\.example,)?127\.0\.0\.1,/);
 });
