@@ -1,12 +1,14 @@
 /**
  * `npm run app`: another app process beside a running stack, by default a worker. A second API needs
- * a PORT of its own.
+ * a PORT of its own. It ends with this command, however that ends: by its parent, or by its reaper.
  */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { environment, readStackConfig } from '../../config.ts';
 import { environmentBeside, loadAddresses } from './addresses.ts';
-import { ended, launch, nodeCommand, stop } from './commands.ts';
-import { createHome } from './home.ts';
-import { runningStack } from './leftovers.ts';
+import { ended, launch, nodeCommand, stop, watchParent } from './commands.ts';
+import { createHome, PRIVATE_FILE } from './home.ts';
+import { launchReaper, runningStack } from './leftovers.ts';
 import { follow, say } from './output.ts';
 import { freePort } from './ports.ts';
 
@@ -31,15 +33,22 @@ async function main(): Promise<number> {
     return 1;
   }
   const env = { ...environmentBeside(addresses, given), ROLE: role, PORT: port };
-  const child = launch(nodeCommand('main.ts', [], env), 'pipe');
-  const logFile = home.logFile(`app-${process.pid}`);
-  follow(child, { name: role, logFile, showAll: true });
+  const name = `app-${process.pid}`;
+  const dismissReaper = launchReaper(home, name);
+  const child = launch(nodeCommand('main.ts', ['--home', home.path], env), 'pipe');
+  const pidFile = join(home.run, `${name}.pid`);
+  writeFileSync(pidFile, String(child.pid ?? ''), { mode: PRIVATE_FILE });
+  follow(child, { name: role, logFile: home.logFile(name), showAll: true });
   const stopChild = (): void => {
     void stop(child, { signal: 'SIGTERM', timeoutMs: STOP_TIMEOUT_MS });
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopChild);
+  const parentWatch = watchParent(stopChild);
   process.once('exit', () => child.kill('SIGKILL'));
   say(`${role} starts as process ${child.pid ?? 'none'}; Ctrl-C stops it`);
   await ended(child);
+  clearInterval(parentWatch);
+  rmSync(pidFile, { force: true });
+  dismissReaper();
   return child.exitCode ?? 1;
 }

@@ -13,6 +13,8 @@ import { environment } from '../../config.ts';
 import { compiledProgram } from './compile.ts';
 import { PRIVATE_FILE, PROJECT } from './home.ts';
 
+const PARENT_CHECK_MS = 500;
+
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
@@ -128,6 +130,21 @@ export function ended(child: ChildProcess): Promise<void> {
 
 export function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+/**
+ * Calls `onLost` once when the command's parent has ended: npm signals its shell, which ends without passing the
+ * signal on. Undefined when the command was not started by npm.
+ */
+export function watchParent(onLost: () => void): NodeJS.Timeout | undefined {
+  if (environment()['npm_lifecycle_event'] === undefined) return undefined;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    onLost();
+  }, PARENT_CHECK_MS);
+  return watch;
 }
 
 /** Signals a whole process group; a group that has ended is no error. */

@@ -84,10 +84,12 @@ export function runningPart(home: Home, part: PartName): number | null {
 
 /**
  * Starts a process that outlives this one when it is killed, and then stops what it left. Call the
- * returned function after an orderly stop: there is nothing left to clean up.
+ * returned function after an orderly stop: there is nothing left to clean up. With `only` it stops the process
+ * of that pid file alone, also while a stack runs.
  */
-export function launchReaper(home: Home): () => void {
-  const { file, args, cwd } = nodeCommand('local/stack/reaper.ts', [home.path]);
+export function launchReaper(home: Home, only?: string): () => void {
+  const reaped = only === undefined ? [home.path] : [home.path, only];
+  const { file, args, cwd } = nodeCommand('local/stack/reaper.ts', reaped);
   const stdio: ['pipe', 'ignore', 'ignore'] = ['pipe', 'ignore', 'ignore'];
   const child = spawn(file, args, { cwd, detached: true, stdio });
   child.on('error', () => undefined);
@@ -98,11 +100,13 @@ export function launchReaper(home: Home): () => void {
 
 /**
  * Stops what an earlier stack left running: parts after the ones that depend on them, and before
- * them any other process with a pid file there. Returns the names of those stopped.
+ * them any other process with a pid file there, or `only` the one of that name. Returns the names of those
+ * stopped.
  */
-export async function stopLeftovers(home: Home): Promise<readonly string[]> {
+export async function stopLeftovers(home: Home, only?: string): Promise<readonly string[]> {
   const stopped: string[] = [];
   for (const { name, file, pid } of readPidFiles(home)) {
+    if (only !== undefined && name !== only) continue;
     if (pid !== null && isOf(home, pid)) {
       await stopPid(pid, name);
       stopped.push(name);

@@ -2,8 +2,9 @@
  * `npm start`: starts everything the shop needs on this machine, restarts what dies, and stops it in
  * reverse order on Ctrl-C. A second Ctrl-C kills.
  */
-import { ConfigError, environment, readStackConfig } from '../../config.ts';
+import { ConfigError, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from './addresses.ts';
+import { watchParent } from './commands.ts';
 import { createHome, makeHome } from './home.ts';
 import { claimHome, launchReaper, stopLeftovers } from './leftovers.ts';
 import { say } from './output.ts';
@@ -11,7 +12,6 @@ import { printReady } from './ready.ts';
 import { createStack } from './stack.ts';
 import type { Stack } from './stack.ts';
 
-const PARENT_CHECK_MS = 500;
 const startedAt = performance.now();
 let stack: Stack | undefined;
 let dismissReaper: (() => void) | undefined;
@@ -22,7 +22,7 @@ process.stdout.on('error', () => undefined);
 process.on('SIGINT', () => void shutDown('SIGINT'));
 process.on('SIGTERM', () => void shutDown('SIGTERM'));
 process.on('SIGHUP', () => void shutDown('SIGHUP'));
-const orphanWatch = watchParent();
+const orphanWatch = watchParent(() => void shutDown('SIGTERM'));
 await main();
 
 async function main(): Promise<void> {
@@ -71,15 +71,6 @@ async function shutDown(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> 
 async function stop(): Promise<void> {
   await stack?.stop();
   dismissReaper?.();
-}
-
-/** npm signals its shell, which ends without passing it on: a lost parent means stop. */
-function watchParent(): NodeJS.Timeout | undefined {
-  if (environment()['npm_lifecycle_event'] === undefined) return undefined;
-  const parent = process.ppid;
-  return setInterval(() => {
-    if (process.ppid !== parent) void shutDown('SIGTERM');
-  }, PARENT_CHECK_MS);
 }
 
 function explain(error: unknown): string {

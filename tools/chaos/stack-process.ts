@@ -24,7 +24,7 @@ await main(createHome(path), createHome(workerPath), workerPort);
 async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   makeHome(workerHome);
   const addresses = await loadAddresses(home);
-  const dismissReapers = [home, workerHome].map(launchReaper);
+  const dismissReapers = [home, workerHome].map((each) => launchReaper(each));
   const config = readStackConfig({ XDG_CACHE_HOME: environment()['XDG_CACHE_HOME'] });
   const stack = createStack({ config, home, addresses });
   const worker = createPart(workerSpec(workerHome, addresses, port), workerHome);
