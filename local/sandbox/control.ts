@@ -31,6 +31,7 @@ const clockSchema = z.union([
 
 export function createControlRoutes(deps: ControlDeps): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
+  app.get('/livez', (c) => c.json({ pid: process.pid }));
   addFaults(app, deps);
   addLedgers(app, deps);
   addClock(app, deps);

@@ -4,10 +4,10 @@ import { LOCAL_SECRETS } from '../../config/production.ts';
 import { environmentBeside, type Addresses } from './addresses.ts';
 import { nodeCommand } from './commands.ts';
 import type { Home } from './home.ts';
-import { isPostgresUp } from './postgres.ts';
 import type { Postgres } from './postgres.ts';
 import type { PartSpec } from './supervisor.ts';
 import { isTemporalUp } from './search-attributes.ts';
+import { listensOn } from './port-holder.ts';
 import { devServerCommand } from './temporal.ts';
 
 const PROBE_TIMEOUT_MS = 2000;
@@ -18,12 +18,13 @@ const STOREFRONT_KEY = 'hf_local_storefront';
 /** It picks free ports for its inner services, and exits when another program takes one meanwhile. */
 export const TEMPORAL_ATTEMPTS = 3;
 
-export function postgresPart(postgres: Postgres, addresses: Addresses, port: number): PartSpec {
+export function postgresPart(postgres: Postgres, port: number): PartSpec {
   return {
     name: 'postgres',
     command: postgres.command(port),
     output: 'file',
-    isReady: () => isPostgresUp(addresses.databaseUrl),
+    ports: { POSTGRES_PORT: port },
+    isReady: () => postgres.isUp(port),
     startTimeoutMs: 60_000,
     // Fast shutdown: open transactions are rolled back, nothing is lost.
     stopSignal: 'SIGINT',
@@ -41,7 +42,9 @@ export function temporalPart(
     name: 'temporal',
     command: devServerCommand({ ...server, dbFile: home.temporal, namespace }),
     output: 'file',
-    isReady: () => isTemporalUp(addresses.temporal, namespace),
+    ports: { TEMPORAL_PORT: server.port, TEMPORAL_UI_PORT: server.uiPort },
+    isReady: async (pid) =>
+      listensOn(server.port, pid) && isTemporalUp(addresses.temporal, namespace),
     startTimeoutMs: 60_000,
     attempts: TEMPORAL_ATTEMPTS,
     stopSignal: 'SIGTERM',
@@ -67,7 +70,8 @@ export function sandboxPart(home: Home, addresses: Addresses): PartSpec {
     name: 'sandbox',
     command: nodeCommand('local/sandbox/main.ts', Object.entries(options).flat()),
     output: 'file',
-    isReady: async () => (await probe(`${addresses.sandbox}/faults`)) !== null,
+    ports: { SANDBOX_PORT: ports.SANDBOX_PORT, SMTP_PORT: ports.SMTP_PORT },
+    isReady: async (pid) => (await probe(`${addresses.sandbox}/livez`))?.pid === pid,
     startTimeoutMs: 60_000,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 10_000,
@@ -81,7 +85,7 @@ export function appPart(home: Home, addresses: Addresses, logLevel: string | und
     name: 'app',
     command: nodeCommand('main.ts', ['--home', home.path], env),
     output: { showAll: logLevel !== undefined },
-    // Really this process: another stack's app may have the port.
+    ports: { PORT: addresses.ports.PORT },
     isReady: async (pid) => (await probe(`${addresses.api}/readyz`))?.pid === pid,
     startTimeoutMs: 90_000,
     stopSignal: 'SIGTERM',

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
 import { z } from 'zod';
 import { run } from './commands.ts';
@@ -23,6 +23,8 @@ export interface Postgres {
   initialize(): Promise<void>;
   /** The server's command. It stops on SIGINT: PostgreSQL's fast shutdown. */
   command(port: number): Command;
+  /** True when this server accepts connections there: a server of another directory is not taken for it. */
+  isUp(port: number): Promise<boolean>;
 }
 
 /**
@@ -45,7 +47,20 @@ export async function createPostgres(options: {
         file: join(bin, 'postgres'),
         args: ['-D', options.dataDir, '-p', String(port), ...settings(options.durable)],
       }),
+    isUp: async (port) => (await directoryAt(port)) === resolve(options.dataDir),
   };
+}
+
+/** The data directory of the server on the port; null when none of ours answers. */
+async function directoryAt(port: number): Promise<string | null> {
+  try {
+    return await withServer(postgresUrl(port, 'postgres'), async (client) => {
+      const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');
+      return rows[0] === undefined ? null : resolve(rows[0].data_directory);
+    });
+  } catch {
+    return null;
+  }
 }
 
 /** The connection string of a database on a server started here. */
@@ -86,7 +101,7 @@ export async function dropDatabase(url: string): Promise<void> {
   });
 }
 
-async function withServer(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+async function withServer<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const server = new URL(url);
   server.pathname = '/postgres';
   const client = new pg.Client({
@@ -94,9 +109,10 @@ async function withServer(url: string, work: (client: pg.Client) => Promise<void
     connectionTimeoutMillis: 5000,
     statement_timeout: 30_000,
   });
+  client.on('error', () => undefined);
   await client.connect();
   try {
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }

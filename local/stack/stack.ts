@@ -87,7 +87,7 @@ async function startData({ home, addresses }: Context, startPart: StartPart): Pr
     await step('postgres', async () => {
       const postgres = await createPostgres({ dataDir: home.postgres, durable: true });
       await postgres.initialize();
-      await startPart(postgresPart(postgres, addresses, port));
+      await startPart(postgresPart(postgres, port));
       return `127.0.0.1:${port}`;
     });
   }

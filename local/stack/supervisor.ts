@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { becomesTrue, ended, hasEnded, killGroup, launch, stop } from './commands.ts';
 import type { Command } from './commands.ts';
 import { PRIVATE_FILE, type Home, type PartName } from './home.ts';
+import { isFree } from './ports.ts';
 import { follow, say, startLog, tail } from './output.ts';
 
 const FIRST_BACKOFF_MS = 500;
@@ -19,7 +20,9 @@ export interface PartSpec {
   readonly command: Command;
   /** `file`: only its log file. Otherwise its lines are printed too. */
   readonly output: 'file' | { readonly showAll: boolean };
-  /** Gets the part's process id, so that another process is not taken for it. */
+  /** The ports it listens on, by the variables that choose them. */
+  readonly ports?: Readonly<Record<string, number>>;
+  /** Gets the part's process id: another stack's part may have the port, and answer in its place. */
   readonly isReady: (pid: number | undefined) => Promise<boolean>;
   readonly startTimeoutMs: number;
   /** How often its first start is attempted; default once. */
@@ -100,12 +103,25 @@ async function startOnce({ spec, home, state }: Supervised): Promise<void> {
     everyMs: 50,
     alive: () => !hasEnded(child) && !state.stopping,
   });
-  if (isReady || state.stopping) return;
+  if ((isReady && !hasEnded(child)) || state.stopping) return;
   const how = hasEnded(child)
     ? `exited during its start (${exitOf(child)})`
     : 'was not ready in time';
   await stop(child, { signal: spec.stopSignal, timeoutMs: spec.stopTimeoutMs });
-  throw new Error(`${spec.name} ${how}. Its last lines (${logFile}):\n${tail(logFile)}`);
+  const taken = await takenPorts(spec);
+  throw new Error(`${spec.name} ${how}.${taken} Its last lines (${logFile}):\n${tail(logFile)}`);
+}
+
+/** After its end: a port that is not free is another program's. */
+async function takenPorts({ ports = {} }: PartSpec): Promise<string> {
+  const found = await Promise.all(
+    Object.entries(ports).map(async ([variable, port]) =>
+      (await isFree(port))
+        ? ''
+        : ` Port ${port} is in use by another program: start again, or set ${variable} to another.`,
+    ),
+  );
+  return found.join('');
 }
 
 /** What it writes is for this user alone. A child inherits the mask of the moment. */

@@ -5,7 +5,8 @@ import { environment } from '../../config.ts';
 import { ended, launch } from '../../local/stack/commands.ts';
 import { createHome, makeHome, PROJECT } from '../../local/stack/home.ts';
 import { killStartedFor, RUN_HOME_VARIABLE } from '../../local/stack/leftovers.ts';
-import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
+import { postgresPart } from '../../local/stack/parts.ts';
+import { createPostgres } from '../../local/stack/postgres.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
 import { eventually } from '../support/eventually.ts';
 import { choosePort } from '../support/ports.ts';
@@ -42,18 +43,7 @@ test.runIf(process.platform === 'linux')(
     const postgres = await createPostgres({ dataDir: home.postgres, durable: false });
     await postgres.initialize();
     const port = await choosePort();
-    const part = createPart(
-      {
-        name: 'postgres',
-        command: postgres.command(port),
-        output: 'file',
-        isReady: () => isPostgresUp(postgresUrl(port, 'postgres')),
-        startTimeoutMs: 30_000,
-        stopSignal: 'SIGINT',
-        stopTimeoutMs: 10_000,
-      },
-      home,
-    );
+    const part = createPart(postgresPart(postgres, port), home);
     onTestFinished(() => part.stop());
     await part.start();
     expect(existsSync(`${home.postgres}.partial`)).toBe(false);

@@ -13,7 +13,7 @@ import { migrate } from '../../local/stack/migrations.ts';
 import { TEMPORAL_ATTEMPTS } from '../../local/stack/parts.ts';
 import { FAILPOINT_PROGRAM } from './programs.ts';
 import { choosePort } from './ports.ts';
-import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
+import { createPostgres, postgresUrl } from '../../local/stack/postgres.ts';
 import { generateClient } from '../../local/stack/prisma-client.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { openRunHome } from '../../local/stack/run-home.ts';
@@ -96,7 +96,7 @@ async function startPostgres(home: Home): Promise<{ part: Part; templateUrl: str
       name: 'postgres',
       command: postgres.command(port),
       output: 'file',
-      isReady: () => isPostgresUp(templateUrl),
+      isReady: () => postgres.isUp(port),
       startTimeoutMs: START_TIMEOUT_MS,
       stopSignal: 'SIGINT',
       stopTimeoutMs: 10_000,

@@ -54,6 +54,7 @@ function workerSpec(home: Home, addresses: Addresses, port: string): PartSpec {
   return {
     ...appPart(home, addresses, undefined),
     command: nodeCommand('main.ts', ['--home', home.path], env),
+    ports: { PORT: Number(port) },
     isReady: () => returnsOk(`http://127.0.0.1:${port}/readyz`),
   };
 }
