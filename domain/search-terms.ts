@@ -39,11 +39,18 @@ export function searchedTerms(query: string): readonly string[] {
   return distinct([plain(query), compact(query), ...phones.map(fromEnd)]);
 }
 
+/**
+ * The accents of letters, and the points of Hebrew and Arabic, which few people write. No other combining
+ * marks: in many scripts a vowel is one. As JavaScript and PostgreSQL both read it in a regular expression.
+ */
+export const ACCENTS = String.raw`[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u064b-\u065f\u0670]`;
+const EACH_ACCENT = new RegExp(ACCENTS, 'g');
+
 /** In lower case, without accents, with single spaces. */
 export function plain(text: string): string {
   return text
     .normalize('NFKD')
-    .replaceAll(/\p{M}+/gu, '')
+    .replaceAll(EACH_ACCENT, '')
     .toLowerCase()
     .replaceAll(/\s+/g, ' ')
     .trim();

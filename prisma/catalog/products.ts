@@ -1,6 +1,6 @@
 /** The product catalog. Prices beside a product's own change with its version, under the lock of its row. */
 import type { Price, Product } from '../../domain/product.ts';
-import { plain } from '../../domain/search-terms.ts';
+import { ACCENTS, plain } from '../../domain/search-terms.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
@@ -42,7 +42,7 @@ export interface ProductPageQuery {
 
 /** As `plain` has it. The locale of the database says what lower case is, beyond Latin ones. */
 const SEARCHED = Prisma.sql`lower(regexp_replace(normalize(name || ' ' || sku, NFKD),
-  '[\\u0300-\\u036f]', '', 'g'))`;
+  ${ACCENTS}::text, '', 'g'))`;
 
 /** One page in SKU order, after `startingAfter`. Raw: a search for parts of words. */
 export async function listProducts(

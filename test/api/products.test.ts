@@ -258,6 +258,19 @@ describe('a search of the catalog', () => {
     const empty = await shop.request('GET', '/v1/products?q=%20');
     expect((await problemOf(empty)).errors).toMatchObject([{ parameter: 'q' }]);
   });
+
+  test.each([
+    ['バッグ', '赤いバッグ', 'ハック'],
+    ['किताब', 'नई किताब', 'कतब'],
+    ['ที่', 'ที่นอน', 'ทนอน'],
+    ['שלום', 'שָׁלוֹם', 'שלם'],
+  ])('a search for %s finds the product %s, and not %s', async (query, name, other) => {
+    await put('named', { name });
+    await put('other', { name: other });
+    const path = `/v1/products?q=${encodeURIComponent(query)}`;
+    const { data } = await listOf(await shop.request('GET', path));
+    expect(data.map(({ sku }) => sku)).toEqual(['named']);
+  });
 });
 
 describe('the stock list', () => {
