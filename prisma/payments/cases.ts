@@ -46,10 +46,12 @@ export async function recordCase(
     const before = await tx.paymentCase.findUnique({ where: { id: state.id } });
     if (!(await writeCase(tx, orderId, read))) return { kind: 'outdated' };
     if (state.kind === 'dispute') await sumDisputed(tx, orderId);
-    if (before?.status !== state.status) await publish(tx, orderId, state);
+    if (before?.status !== state.status) await publish(tx, orderId, { before, state });
     return { kind: 'recorded', isHoldOver: await isHoldOver(tx, orderId) };
   });
 }
+
+type KnownCase = Pick<PaymentCase, 'kind' | 'status'>;
 
 async function writeCase(
   tx: Transaction,
@@ -84,7 +86,12 @@ async function sumDisputed(tx: Transaction, orderId: OrderId): Promise<void> {
     WHERE order_id = ${orderId}`;
 }
 
-async function publish(tx: Transaction, orderId: OrderId, state: CaseState): Promise<void> {
+/** What is new since the row `before`. The log does not tell: a case can outlive its events there. */
+async function publish(
+  tx: Transaction,
+  orderId: OrderId,
+  { before, state }: { readonly before: KnownCase | null; readonly state: CaseState },
+): Promise<void> {
   const { id, status, reason, amountMinor, currency, respondBy } = state;
   const about = { case_id: id, status, reason };
   const money = { amount_minor: amountMinor, currency };
@@ -100,14 +107,16 @@ async function publish(tx: Transaction, orderId: OrderId, state: CaseState): Pro
   switch (state.kind) {
     case 'dispute': {
       const stage = isInquiry(state) ? 'inquiry' : 'dispute';
-      await record('payment.disputed', stage, { ...money, respond_by: respondBy });
+      if (before === null || (isInquiry(before) && stage === 'dispute')) {
+        await record('payment.disputed', stage, { ...money, respond_by: respondBy });
+      }
       if (!state.isOpen) await record('payment.dispute_closed', status, money);
       return;
     }
     case 'fraud_warning':
       return record('payment.fraud_warning', status, {});
     case 'review':
-      await record('payment.review_opened', 'opened', {});
+      if (before === null) await record('payment.review_opened', 'opened', {});
       if (!state.isOpen) await record('payment.review_closed', status, {});
   }
 }

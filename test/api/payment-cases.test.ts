@@ -141,6 +141,22 @@ describe('a webhook about a case', () => {
     expect(types).toEqual(['payment.disputed', 'payment.dispute_closed']);
   });
 
+  test('a case that outlives the events of its order is announced once, and its end is recorded', async () => {
+    orderId = await shippedOrder(shop);
+    const [disputed, reviewed] = [await dispute(), await openCase(shop, orderId, ['reviews'])];
+    await sendCaseWebhook(shop, 'charge.dispute.created', disputed);
+    await sendCaseWebhook(shop, 'review.opened', reviewed);
+    await shop.db.event.deleteMany({ where: { orderId } });
+    await close(disputed, 'lost');
+    await sendCaseWebhook(shop, 'charge.dispute.closed', disputed);
+    await atProvider(shop, `/payments/reviews/${reviewed.id}/approve`);
+    await sendCaseWebhook(shop, 'review.closed', reviewed);
+    expect(await eventTypesOf(shop, orderId)).toEqual([
+      'payment.dispute_closed',
+      'payment.review_closed',
+    ]);
+  });
+
   test('the answer to an earlier look-up never replaces the answer to a later one', async () => {
     const opened = await dispute();
     await sendCaseWebhook(shop, 'charge.dispute.created', opened);
