@@ -6,26 +6,27 @@ import { advanceJob, type Job } from '../../prisma/jobs/jobs.ts';
 import {
   countDiscrepancies,
   countMovements,
-  countOrders,
   countRefunds,
-  namesOf,
   readDiscrepancies,
   readMovements,
   readRefunds,
-  readSales,
   type Page,
   type PageQuery,
-  type Sales,
   type Window,
 } from '../../prisma/jobs/report-rows.ts';
+import {
+  countOrders,
+  isDayRead,
+  namesOf,
+  readSales,
+  type Sales,
+} from '../../prisma/jobs/sales-rows.ts';
 import { jobFailed } from '../failures.ts';
 import type { JobType } from './job-type.ts';
 
 /** Some 50 ms of a database: a cancel and a heartbeat wait for one batch. */
 const ORDERS_PER_BATCH = 2_000;
 const ROWS_PER_BATCH = 1_000;
-/** An order is placed within minutes of its id, or never: two days later its day is complete. */
-const COMPLETE_AFTER_MS = 2 * 24 * 3_600_000;
 
 export const REPORTS: Readonly<Record<ReportType, JobType>> = {
   sales_by_day: {
@@ -99,7 +100,7 @@ async function salesBatch(db: Database, job: Job): Promise<'more' | 'done'> {
   });
   const isDone = last === null || read < limit;
   const sums = addSales(cursor.sums, sales);
-  const complete = sums.filter(({ day }) => isDone || isComplete(day, sales));
+  const complete = sums.filter(({ day }) => isDone || isDayRead(day, last));
   const output = await salesRows(db, complete);
   const open = sums.filter((each) => !complete.includes(each));
   const next = { after: last ?? cursor.after, sums: open, isDone };
@@ -127,12 +128,6 @@ function addSales(sums: readonly Sales[], sales: readonly Sales[]): readonly Sal
 
 function keyOf({ day, sku, currency }: Sales): string {
   return `${day} ${sku} ${currency}`;
-}
-
-/** True when the orders that were just read are of days long after it. */
-function isComplete(day: string, read: readonly Sales[]): boolean {
-  if (read.length === 0) return false;
-  return read.every((each) => Date.parse(each.day) - Date.parse(day) > COMPLETE_AFTER_MS);
 }
 
 async function salesRows(db: Database, sales: readonly Sales[]): Promise<readonly object[]> {

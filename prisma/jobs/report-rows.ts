@@ -2,7 +2,7 @@
  * The rows of reports, page by page. The pages of a report follow an id that grows with time, so each
  * page reads what it returns and not what came before, and nothing is held between them. The window of a
  * report has ended, and what lies in it is never removed or moved: no row is missed or read twice. A row
- * says what it said when it was read. Raw: aggregates, and keysets.
+ * says what it said when it was read.
  */
 import type { Database } from '../client/client.ts';
 import { idAfter, idBefore } from '../client/ids.ts';
@@ -30,73 +30,8 @@ export interface Page {
 /** Where the ids of the window begin and end. */
 type Range = readonly [after: string, until: string];
 
-function idsOf(kind: 'order' | 'refund' | 'discrepancy', { from, to }: Window): Range {
+function idsOf(kind: 'refund' | 'discrepancy', { from, to }: Window): Range {
   return [idBefore(kind, Date.parse(from)), idAfter(kind, Date.parse(to))];
-}
-
-/** Sales of one product on one day. */
-export interface Sales {
-  /** `2026-01-31`, in the time zone of the report. */
-  readonly day: string;
-  readonly sku: string;
-  readonly currency: string;
-  readonly orders: number;
-  readonly units: number;
-  readonly revenueMinor: number;
-}
-
-/** How many orders there are to read, at most `limit`. */
-export async function countOrders(db: Database, window: Window, limit: number) {
-  const [after, until] = idsOf('order', window);
-  const rows = await db.$queryRaw<{ count: number }[]>`
-    SELECT count(*)::int AS count FROM (
-      SELECT FROM orders WHERE id > ${after} AND id < ${until} LIMIT ${limit}) o`;
-  return rows[0]?.count ?? 0;
-}
-
-/**
- * The sums of a page of orders: of those that were placed in the window and are not cancelled, without
- * what the warehouse did not have. Revenue is that of the lines; adjustments belong to no product.
- */
-export async function readSales(
-  db: Database,
-  query: PageQuery & { readonly timeZone: string },
-): Promise<{ readonly read: number; readonly last: string | null; readonly sales: Sales[] }> {
-  const [first, until] = idsOf('order', query);
-  const after = query.after === '' ? first : query.after;
-  const pages = await db.$queryRaw<{ read: number; last: string | null }[]>`
-    SELECT count(*)::int AS read, max(id) AS last FROM (
-      SELECT id FROM orders WHERE id > ${after} AND id < ${until}
-      ORDER BY id LIMIT ${query.limit}) page`;
-  const { read = 0, last = null } = pages[0] ?? {};
-  if (last === null) return { read, last, sales: [] };
-  const sales = await db.$queryRaw<(Omit<Sales, 'revenueMinor'> & { revenueMinor: bigint })[]>`
-    SELECT to_char(o.placed_at AT TIME ZONE ${query.timeZone}, 'YYYY-MM-DD') AS day, l.sku,
-      o.currency, count(*)::int AS orders, sum(sent.units)::int AS units,
-      sum(sent.units::bigint * l.unit_price_minor)::bigint AS "revenueMinor"
-    FROM orders o JOIN order_lines l ON l.order_id = o.id
-      CROSS JOIN LATERAL (SELECT COALESCE(l.reserved_quantity, l.quantity) AS units) sent
-    WHERE o.id > ${after} AND o.id <= ${last}
-      AND o.placed_at >= ${query.from}::timestamptz AND o.placed_at < ${query.to}::timestamptz
-      AND o.status NOT IN ('cancelling', 'cancelled') AND sent.units > 0
-    GROUP BY 1, 2, 3`;
-  return {
-    read,
-    last,
-    sales: sales.map((each) => ({ ...each, revenueMinor: Number(each.revenueMinor) })),
-  };
-}
-
-/** The names of products, by SKU. */
-export async function namesOf(
-  db: Database,
-  skus: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  const rows = await db.product.findMany({
-    where: { sku: { in: [...new Set(skus)] } },
-    select: { sku: true, name: true },
-  });
-  return new Map(rows.map(({ sku, name }) => [sku, name]));
 }
 
 export async function countRefunds(db: Database, window: Window, limit: number): Promise<number> {

@@ -226,6 +226,26 @@ describe('the files of a report', () => {
     );
   });
 
+  test('an order whose payment took long to be confirmed is sold on the day on which it was placed', async () => {
+    const sku = `late-${randomUUID()}`;
+    await shop.stock(sku, 100, { price_minor: 100 });
+    for (const [created, placedAt, quantity] of [
+      ['2026-03-01T23:46:00.000Z', '2026-03-02T00:01:00.000Z', 1],
+      ['2026-02-20T12:00:00.000Z', '2026-03-02T12:00:00.000Z', 2],
+      ['2026-03-01T23:55:00.000Z', '2026-03-02T00:04:00.000Z', 4],
+      ['2026-03-02T12:00:00.000Z', '2026-03-02T12:00:01.000Z', 8],
+      ['2026-02-20T12:00:00.000Z', '2026-03-01T23:59:59.999Z', 16],
+      ['2026-03-02T12:00:00.000Z', '2026-03-04T12:00:00.000Z', 32],
+    ] as const) {
+      const id = await orderPlacedAt(shop.db, created, [{ sku, quantity }]);
+      await shop.db.order.update({ where: { id }, data: { placedAt } });
+    }
+    const window = { from: '2026-03-02T00:00:00.000Z', to: '2026-03-03T00:00:00.000Z' };
+    const files = await filesOfReport('sales_by_day', window);
+    const sold = { day: '2026-03-02', sku, orders: 4, units: 15, revenue_minor: 1_500 };
+    expect(await files.json()).toMatchObject([sold]);
+  });
+
   test('the stock movements are a row each, a text that begins like a formula is quoted, and a number is not', async () => {
     await movements(2, '@SUM(1+1)');
     const files = await filesOfReport('stock_movements', justNow());
