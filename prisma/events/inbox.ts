@@ -3,7 +3,7 @@
  * is kept whole, unless all of it was understood.
  */
 import type { OrderId } from '../../domain/ids.ts';
-import type { Database } from '../client/client.ts';
+import type { Database, Transaction } from '../client/client.ts';
 import type { InboxSource } from '../generated/enums.ts';
 import { recordDeadLetter, resolveDeadLetter } from './dead-letters.ts';
 
@@ -84,15 +84,12 @@ export async function deadLetterMessages(
   { source, afterMs, error }: { source: InboxSource; afterMs: number; error: string },
 ): Promise<readonly InboxMessage[]> {
   return db.$transaction(async (tx) => {
-    const given = await tx.$queryRaw<(InboxMessage & { receivedAt: Date })[]>`
-      WITH old AS MATERIALIZED (
-        SELECT id FROM inbox WHERE processed_at IS NULL AND source = ${source}
-          AND received_at < now() - ${afterMs} * interval '1 ms'
-        ORDER BY received_at LIMIT ${MAX_DEAD_LETTERED} FOR UPDATE SKIP LOCKED)
-      UPDATE inbox SET processed_at = now(), outcome = 'dead_lettered'
-      FROM old WHERE inbox.source = ${source} AND inbox.id = old.id
-      RETURNING source, inbox.id, type, order_id AS "orderId", payload,
-        received_at AS "receivedAt"`;
+    const old = await tx.$queryRaw<{ id: string }[]>`
+      SELECT id FROM inbox WHERE processed_at IS NULL AND source = ${source}
+        AND received_at < now() - ${afterMs} * interval '1 ms'
+      ORDER BY received_at LIMIT ${MAX_DEAD_LETTERED}`;
+    const ids = old.map(({ id }) => id);
+    const given = await closeMessages(tx, { source, ids }, 'dead_lettered');
     for (const { id, type, orderId, payload, receivedAt } of given) {
       await recordDeadLetter(tx, {
         source: 'webhook',
@@ -153,22 +150,38 @@ export async function isLookUpRequested(db: Database, orderId: OrderId): Promise
   return rows.length > 0;
 }
 
-/**
- * Records the outcome of messages, once. About an erased order nothing else is kept. Raw for the
- * database's clock.
- */
+/** Records the outcome of messages, once. */
 export async function markProcessed(
   db: Database,
-  { source, ids }: { readonly source: InboxMessage['source']; readonly ids: readonly string[] },
+  messages: { readonly source: InboxMessage['source']; readonly ids: readonly string[] },
   outcome: string,
 ): Promise<void> {
-  await db.$executeRaw`
+  await closeMessages(db, messages, outcome);
+}
+
+/**
+ * About an erased order nothing else is kept. The lock on the order excludes an erasure at the same time: it
+ * is seen here, or sees the message as processed. Returns those that were open. Raw for the database's clock.
+ */
+async function closeMessages(
+  tx: Transaction,
+  { source, ids }: { readonly source: InboxMessage['source']; readonly ids: readonly string[] },
+  outcome: string,
+): Promise<readonly (InboxMessage & { readonly receivedAt: Date })[]> {
+  return tx.$queryRaw`
+    WITH given AS MATERIALIZED (
+      SELECT id, order_id FROM inbox
+      WHERE source = ${source} AND id = ANY (${[...ids]}::text[]) AND processed_at IS NULL),
+    locked AS MATERIALIZED (
+      SELECT id, erased_at FROM orders WHERE id IN (SELECT order_id FROM given)
+      ORDER BY id FOR SHARE),
+    about AS (
+      SELECT given.id, locked.erased_at IS NOT NULL AS is_erased
+      FROM given LEFT JOIN locked ON locked.id = given.order_id)
     UPDATE inbox SET processed_at = now(), outcome = ${outcome},
       payload = CASE WHEN is_erased THEN '{}' ELSE payload END,
       body = CASE WHEN is_erased OR ${UNDERSTOOD.includes(outcome)} THEN NULL ELSE body END
-    FROM (
-      SELECT given.id, o.erased_at IS NOT NULL AS is_erased
-      FROM inbox given LEFT JOIN orders o ON o.id = given.order_id
-      WHERE given.source = ${source} AND given.id = ANY (${[...ids]}::text[])) AS about
-    WHERE source = ${source} AND inbox.id = about.id AND processed_at IS NULL`;
+    FROM about
+    WHERE source = ${source} AND inbox.id = about.id AND processed_at IS NULL
+    RETURNING source, inbox.id, type, order_id AS "orderId", payload, received_at AS "receivedAt"`;
 }

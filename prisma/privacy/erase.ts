@@ -138,9 +138,12 @@ async function eraseCustomerWithin(
   if ((await tx.order.count({ where: { customerEmail: email } })) > 0) {
     return { kind: 'has_orders' };
   }
+  // What is not processed yet keeps the ids that its handler needs.
   await tx.$executeRaw`
-    UPDATE inbox i SET payload = '{}', body = NULL
-    WHERE processed_at IS NOT NULL AND ${isAbout(email)}`;
+    UPDATE inbox i SET body = NULL, payload = CASE WHEN processed_at IS NOT NULL THEN '{}' ELSE (
+      SELECT COALESCE(jsonb_object_agg(key, value), '{}') FROM jsonb_each(payload)
+      WHERE key IN ('object', 'reference', 'refundedMinor')) END
+    WHERE ${isAbout(email)}`;
   // The person may have asked for a mail about a report, too.
   await tx.$executeRaw`UPDATE jobs SET notify_email = NULL WHERE notify_email = ${email}`;
   if (!customer) return { kind: 'unknown' };
@@ -204,7 +207,7 @@ async function eraseFromEvents(tx: Transaction, orderId: OrderId): Promise<void>
 
 /**
  * Stored responses lose their fingerprint too: a repeated request gets 422, and no second order.
- * No recipient is left, so failed notifications are closed. `markProcessed` erases later messages.
+ * No recipient is left, so failed notifications are closed. `closeMessages` erases later messages.
  */
 async function eraseFromMessages(tx: Transaction, orderId: OrderId): Promise<void> {
   await tx.$executeRaw`

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
 import { eraseOutdated } from '../../activities/operations/purge.ts';
@@ -12,12 +11,12 @@ import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
 import { eraseOrder } from '../../prisma/privacy/erase.ts';
 import { erasePerson } from '../../services/persons.ts';
 import { CANARIES, DECLINED_CARD, GOOD_CARD, PERSON, canaryOrder } from '../support/client.ts';
-import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { placedOrder, shippedOrder } from '../support/orders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { runScript } from '../local/scripts.ts';
 import { useShop } from '../support/shop.ts';
+import { whileLocked } from '../support/while-locked.ts';
 import { columnsWith, PLANTED, plantEverywhere } from './person-planting.ts';
 import { refundCalls } from './refund-calls.ts';
 
@@ -204,7 +203,7 @@ describe('an erasure', () => {
   test('an order placed during an erasure of its customer gets a customer of its own', async () => {
     const customer = { email: 'returning@example.com', name: 'Returning' };
     await eraseOrder(shop.db, await settledOrder(customer.email), BY);
-    const id = await whileLocked({
+    const id = await whileLocked(shop.databaseUrl, {
       first: `UPDATE customers SET email = NULL, name = 'erased', phone = NULL
         WHERE email = '${customer.email}'`,
       meanwhile: async () => (await orderOf(await shop.place({ customer }))).id,
@@ -219,7 +218,7 @@ describe('an erasure', () => {
   test('an erasure waits for an order that is being placed, and is then refused', async () => {
     const email = 'quick@example.com';
     await eraseOrder(shop.db, await settledOrder(email), BY);
-    const outcome = await whileLocked({
+    const outcome = await whileLocked(shop.databaseUrl, {
       first: `WITH known AS (SELECT id FROM customers WHERE email = '${email}' FOR KEY SHARE)
         INSERT INTO orders SELECT (jsonb_populate_record(o, '{"id": "ord_being_placed",
           "status": "pending", "erased_at": null, "customer_email": "${email}"}')).*
@@ -321,27 +320,3 @@ describe('the retention period of personal data', () => {
     expect(record.data).toEqual({ orders: 1 });
   });
 });
-
-/** Runs `first` in a transaction, begins `meanwhile`, and commits when that waits for a lock. */
-async function whileLocked<T>(given: {
-  readonly first: string;
-  readonly meanwhile: () => Promise<T>;
-}): Promise<T> {
-  const client = new pg.Client({ connectionString: shop.databaseUrl });
-  await client.connect();
-  try {
-    await client.query('BEGIN');
-    await client.query(given.first);
-    const work = given.meanwhile();
-    await eventually(async () => {
-      const { rowCount } = await client.query(
-        `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'`,
-      );
-      expect(rowCount).toBeGreaterThan(0);
-    });
-    await client.query('COMMIT');
-    return await work;
-  } finally {
-    await client.end();
-  }
-}
