@@ -724,14 +724,15 @@ FROM orders o CROSS JOIN LATERAL (
     WHERE order_id = o.id AND member.key IN ('note', 'tracking_number')
       AND member.value <> 'erased' AND e.time < o.erased_at
   UNION SELECT 'webhook_attempts' FROM events e JOIN webhook_attempts w ON w.event_id = e.id
-    WHERE e.order_id = o.id AND w.response IS NOT NULL AND w.attempted_at < o.erased_at
+    WHERE e.order_id = o.id AND w.response IS NOT NULL
   UNION SELECT 'idempotency_keys' FROM idempotency_keys
     WHERE order_id = o.id AND fingerprint <> 'erased'
   UNION SELECT 'inbox' FROM inbox
     WHERE order_id = o.id AND processed_at IS NOT NULL
       AND (payload <> '{}' OR body IS NOT NULL)
   UNION SELECT 'dead_letters' FROM dead_letters WHERE order_id = o.id
-    AND (note <> 'erased' OR message ? 'data') AND GREATEST(last_failed_at, decided_at) < o.erased_at
+    AND (note <> 'erased' AND decided_at < o.erased_at OR jsonb_path_exists(message,
+      '$.data ? (@.note != "erased" || @.tracking_number != "erased")'))
   UNION SELECT 'step_attempts' FROM step_attempts
     WHERE order_id = o.id AND last_failed_at < o.erased_at
 ) AS kept (found)

@@ -59,8 +59,7 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
     },
 
     async deadLetterDelivery({ delaysMs: _done, ...failed }) {
-      const event = await findEvent(deps.db, failed.eventId);
-      await recordDeliveriesFailed(deps.db, [{ ...failed, event }]);
+      await recordDeliveriesFailed(deps.db, [failed]);
     },
   });
 }

@@ -4,15 +4,13 @@ import { deliveryWorkflowId } from '../../domain/ids.ts';
 import { webhookEndpointOf } from '../../domain/webhook.ts';
 import type { Database, Transaction } from '../../prisma/client/client.ts';
 import { recordDeadLetter } from '../../prisma/events/dead-letters.ts';
-import type { LoggedEvent } from '../../prisma/events/event-log.ts';
+import { findEventToKeep } from '../../prisma/events/event-log.ts';
 import { lockEndpoint } from '../../prisma/events/webhook-wanted-types.ts';
 
 interface FailedDelivery extends Pick<
   Delivery,
   'subscription' | 'eventId' | 'orderId' | 'attempts' | 'error' | 'firstFailedAt'
 > {
-  /** Null: the log does not have it any more. */
-  readonly event: LoggedEvent | null;
   /** Left out: the first failure was the last one. */
   readonly lastFailedAt?: string;
 }
@@ -32,7 +30,9 @@ export async function recordDeliveriesFailed(
 }
 
 async function record(tx: Transaction, failed: FailedDelivery): Promise<void> {
-  const { subscription, eventId, orderId, event, firstFailedAt } = failed;
+  const { subscription, eventId, orderId, firstFailedAt } = failed;
+  // As the log has it now: the order may have been erased since the event was read.
+  const event = await findEventToKeep(tx, eventId);
   const workflow = { workflow_id: deliveryWorkflowId(subscription, eventId) };
   const lastFailedAt = failed.lastFailedAt ?? firstFailedAt;
   await recordDeadLetter(tx, {

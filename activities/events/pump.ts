@@ -84,10 +84,7 @@ async function deliverWanted(
 ): Promise<number> {
   const wanted = (await subscriber.selectWanted?.(due)) ?? due;
   const failed = wanted.length === 0 ? [] : await deliver(subscriber, wanted);
-  const deliveries = failed.map(({ event, error }) => ({
-    event,
-    ...deferToDelivery(subscriber, event, error),
-  }));
+  const deliveries = failed.map(({ event, error }) => deferToDelivery(subscriber, event, error));
   for (const { subscription, eventId, error } of deliveries) {
     itemFailures.inc({ loop: 'pump' });
     log.info('an event was not accepted', { subscription, event_id: eventId, failure: error });
@@ -95,9 +92,7 @@ async function deliverWanted(
   const dead = deliveries.filter(({ delaysMs }) => delaysMs.length === 0);
   const retried = deliveries.filter(({ delaysMs }) => delaysMs.length > 0);
   const loop = itemLoop('start_delivery', ({ eventId }: Delivery) => eventId);
-  const refused = await eachItem(retried, loop, ({ event: _event, ...delivery }) =>
-    deps.startDelivery(delivery),
-  );
+  const refused = await eachItem(retried, loop, (delivery) => deps.startDelivery(delivery));
   // One whose delivery cannot be started is dead, too: the events behind it must not wait.
   await recordDeliveriesFailed(deps.db, [...dead, ...refused.map(({ item }) => item)]);
   return failed.filter(({ error }) => !describeFailure(error).final).length;

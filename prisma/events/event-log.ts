@@ -6,7 +6,7 @@
  */
 import type { OrderId } from '../../domain/ids.ts';
 import type { EventType, OrderEvent } from '../../domain/order.ts';
-import type { Database } from '../client/client.ts';
+import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 
@@ -92,13 +92,23 @@ export async function readLog(db: Database, query: LogQuery): Promise<LogPage> {
 }
 
 /** The event with this id, or null. */
-export async function findEvent(db: Database, id: string): Promise<LoggedEvent | null> {
+export async function findEvent(db: Transaction, id: string): Promise<LoggedEvent | null> {
   const rows = await db.$queryRaw<Row[]>`
     SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
       causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
     FROM events WHERE id = ${id}::uuid`;
   const row = rows[0];
   return row ? { ...row, time: row.time.toISOString() } : null;
+}
+
+/**
+ * The same, for what is to be kept of the event: until the transaction ends, its order is not erased. An
+ * erasure is either seen here, or sees what the transaction has written.
+ */
+export async function findEventToKeep(tx: Transaction, id: string): Promise<LoggedEvent | null> {
+  await tx.$executeRaw`
+    SELECT FROM orders WHERE id = (SELECT order_id FROM events WHERE id = ${id}::uuid) FOR SHARE`;
+  return findEvent(tx, id);
 }
 
 /**

@@ -15,7 +15,10 @@ const MAX_RESPONSE_LENGTH = 1_024;
 
 export type NewAttempt = Omit<WebhookAttempt, 'id' | 'attemptedAt' | 'endpointId'>;
 
-/** Records an endpoint's attempts. Nothing is written for a deleted endpoint. Raw: FOR KEY SHARE. */
+/**
+ * Records an endpoint's attempts. Nothing is written for a deleted endpoint, and no response about an erased
+ * order: the lock on the order excludes an erasure at the same time. Raw: FOR SHARE.
+ */
 export async function recordAttempts(
   db: Database,
   endpointId: string,
@@ -26,12 +29,20 @@ export async function recordAttempts(
     response: response === null ? null : headOf(response, MAX_RESPONSE_LENGTH),
   }));
   await db.$executeRaw`
+    WITH given AS MATERIALIZED (
+      SELECT a.*, events.order_id
+      FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS a ("eventId" uuid, "eventType" text,
+        outcome webhook_attempt_outcome, status int, "latencyMs" int, error text, response text)
+      LEFT JOIN events ON events.id = a."eventId"),
+    locked AS MATERIALIZED (
+      SELECT id, erased_at FROM orders
+      WHERE id IN (SELECT order_id FROM given WHERE response IS NOT NULL) ORDER BY id FOR SHARE)
     INSERT INTO webhook_attempts
       (endpoint_id, event_id, event_type, outcome, status, latency_ms, error, response)
-    SELECT e.id, "eventId", "eventType", outcome, a.status, "latencyMs", error, response
+    SELECT e.id, "eventId", "eventType", outcome, given.status, "latencyMs", error,
+      CASE WHEN locked.erased_at IS NULL THEN response END
     FROM (SELECT id FROM webhook_endpoints WHERE id = ${endpointId} FOR KEY SHARE) e,
-      jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS a ("eventId" uuid, "eventType" text,
-        outcome webhook_attempt_outcome, status int, "latencyMs" int, error text, response text)`;
+      given LEFT JOIN locked ON locked.id = given.order_id`;
   if (Math.random() < attempts.length / TRIM_ONE_IN) await trimAttempts(db, endpointId);
 }
 

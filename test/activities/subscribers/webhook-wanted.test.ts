@@ -254,7 +254,7 @@ describe('a deleted endpoint', () => {
       const event = (await history.log()).find(({ id }) => id === eventId);
       if (!event) throw new Error('not in the log');
       const { subscription } = endpoint;
-      const failed = { subscription, eventId, orderId: event.orderId, event, attempts: 1 };
+      const failed = { subscription, eventId, orderId: event.orderId, attempts: 1 };
       const times = { firstFailedAt: new Date().toISOString(), error: 'HTTP 500' };
       await recordDeliveriesFailed(history.db, [{ ...failed, ...times }]);
       const filter = { subject: subscription };
