@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { MAX_REPORT_DAYS, REPORT_SETTLED_MS, REPORT_TYPES } from '../../domain/reports.ts';
 import { isTimeZone } from '../../domain/time-zone.ts';
 import { time } from './common.ts';
+import { email } from './customers.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -26,7 +27,7 @@ export const requestReportBody = z
         description: "Where the days of `sales_by_day` begin. Default: the shop's time zone.",
         example: 'Europe/Berlin',
       }),
-    notify_email: z.email().max(254).optional().openapi({
+    notify_email: email.optional().openapi({
       description: 'Who gets a mail with the links when the report has ended.',
     }),
   })

@@ -298,9 +298,10 @@ describe('the files of a report', () => {
     for (const response of open.slice(1)) await response.body?.cancel();
   });
 
-  test('the address to notify of the end of a report is exported with the person, and erased', async () => {
-    const email = `${randomUUID()}@shop.example`;
-    const response = await post({ type: 'refunds', ...JANUARY, notify_email: email });
+  test('the address to notify of the end of a report, however it was written, is exported with the person, and erased', async () => {
+    const email = `${randomUUID()}@xn--mnchen-3ya.example`;
+    const written = ` ${email.toUpperCase().replace('XN--MNCHEN-3YA', 'MÜNCHEN')} `;
+    const response = await post({ type: 'refunds', ...JANUARY, notify_email: written });
     const { id } = jobSchema.parse(await response.json());
     const about = { role: 'operator', body: { email } } as const;
     const exported = await shop.request('POST', '/v1/persons/export', about);

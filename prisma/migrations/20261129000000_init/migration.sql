@@ -755,7 +755,7 @@ CREATE TABLE jobs (
   actor text NOT NULL,
   approved_by text,
   -- Who is told when the job has ended. Cleared when told.
-  notify_email text,
+  notify_email text CHECK (notify_email = lower(notify_email)),
   -- Why the job failed, in words.
   error text,
   -- Null: the job's workflow is not known to have been started; recovery starts it.
