@@ -15,7 +15,12 @@ import {
   purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
 import { QUOTE_RETENTION_DAYS } from '../../domain/retention.ts';
-import { eraseOutdatedOrder, listOutdated } from '../../prisma/privacy/erase.ts';
+import {
+  eraseOutdatedGuest,
+  eraseOutdatedOrder,
+  listOutdated,
+  listOutdatedGuests,
+} from '../../prisma/privacy/outdated.ts';
 import { eachItem } from '../../telemetry/items.ts';
 import { itemLoop } from '../items.ts';
 import type { SweepDependencies } from './dependencies.ts';
@@ -52,8 +57,8 @@ export async function purgeOld({
 }
 
 /**
- * Erases the persons of orders that are older than the period, and guests who have no other order.
- * Returns the number of orders.
+ * Erases the persons of orders that are older than the period, and guests who have no other order, or had
+ * store credit until now. Returns the number of orders.
  */
 export async function eraseOutdated({
   db,
@@ -67,6 +72,9 @@ export async function eraseOutdated({
     Context.current().heartbeat();
     if (await eraseOutdatedOrder(db, order)) erased += 1;
   });
+  const guests = await listOutdatedGuests(db, ERASED_BATCH);
+  const guestLoop = itemLoop('erase_guests', ({ id }: (typeof guests)[number]) => id);
+  await eachItem(guests, guestLoop, ({ email }) => eraseOutdatedGuest(db, email));
   return erased;
 }
 

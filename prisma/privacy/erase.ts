@@ -16,7 +16,7 @@ import { orderTransaction, transitionOrder } from '../orders/transition.ts';
 export type Eraser = Operator | 'system';
 
 /** Nothing about the order moves any more. Literals, so that PostgreSQL uses `orders_erasable`. */
-const IS_SETTLED = Prisma.sql`
+export const IS_SETTLED = Prisma.sql`
   o.status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired')
   AND NOT EXISTS (SELECT FROM refunds r
     WHERE r.order_id = o.id
@@ -44,19 +44,6 @@ export async function listErasable(
   return rows.map(({ id }) => id);
 }
 
-/** Settled orders that have not changed for `days`, oldest first, with the e-mail of each. */
-export async function listOutdated(
-  db: Database,
-  { days, limit }: { readonly days: number; readonly limit: number },
-): Promise<readonly { readonly id: OrderId; readonly email: string }[]> {
-  return db.$queryRaw`
-    SELECT o.id, o.customer_email AS email FROM orders o
-    WHERE o.erased_at IS NULL AND ${IS_SETTLED}
-      AND o.created_at < now() - ${days} * interval '1 day'
-      AND o.updated_at < now() - ${days} * interval '1 day'
-    ORDER BY o.created_at LIMIT ${limit}`;
-}
-
 /**
  * Erases the person from an order and from all that belongs to it, and records the event `order.erased`,
  * which notifies every recipient of events (Article 19 GDPR). False: it was erased before, or is
@@ -64,26 +51,6 @@ export async function listOutdated(
  */
 export async function eraseOrder(db: Database, orderId: OrderId, by: Eraser): Promise<boolean> {
   return orderTransaction(db, orderId, (tx) => eraseOrderWithin(tx, orderId, by));
-}
-
-/**
- * The same for an order from `listOutdated`, and for a guest with the last order. A registered customer
- * stays: the account ends on request. So does a guest who has store credit left to spend.
- */
-export async function eraseOutdatedOrder(
-  db: Database,
-  { id, email }: { readonly id: OrderId; readonly email: string },
-): Promise<boolean> {
-  return orderTransaction(db, id, async (tx) => {
-    const isErased = await eraseOrderWithin(tx, id, 'system');
-    if (!isErased) return false;
-    const guests = await tx.$queryRaw<unknown[]>`
-      SELECT FROM customers c WHERE email = ${email} AND registered_at IS NULL AND NOT EXISTS (
-        SELECT FROM credit_accounts WHERE customer_id = c.id AND balance_minor > 0)
-      FOR UPDATE`;
-    if (guests.length > 0) await eraseCustomerWithin(tx, { email, by: 'system', orders: 1 });
-    return true;
-  });
 }
 
 interface ErasedCustomer {
@@ -117,7 +84,12 @@ export async function eraseCustomer(
   return db.$transaction((tx) => eraseCustomerWithin(tx, customer));
 }
 
-async function eraseOrderWithin(tx: Transaction, orderId: OrderId, by: Eraser): Promise<boolean> {
+/** Within the order's transaction. */
+export async function eraseOrderWithin(
+  tx: Transaction,
+  orderId: OrderId,
+  by: Eraser,
+): Promise<boolean> {
   const settled = await tx.$queryRaw<unknown[]>`
     SELECT FROM orders o WHERE o.id = ${orderId} AND o.erased_at IS NULL AND ${IS_SETTLED}`;
   if (settled.length === 0) return false;
@@ -129,7 +101,7 @@ async function eraseOrderWithin(tx: Transaction, orderId: OrderId, by: Eraser): 
   return true;
 }
 
-async function eraseCustomerWithin(
+export async function eraseCustomerWithin(
   tx: Transaction,
   { email, by, orders }: ErasedCustomer,
 ): Promise<CustomerErasure> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
 import { eraseOutdated } from '../../activities/operations/purge.ts';
@@ -8,6 +9,7 @@ import { orderViewSchema } from '../../api/schemas/orders.ts';
 import { erasureSchema } from '../../api/schemas/persons.ts';
 import { DEFAULT_RETENTION } from '../../domain/retention.ts';
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
+import { expireCredit, listExpiring } from '../../prisma/credit/expiry.ts';
 import { eraseOrder } from '../../prisma/privacy/erase.ts';
 import { erasePerson } from '../../services/persons.ts';
 import { CANARIES, DECLINED_CARD, GOOD_CARD, PERSON, canaryOrder } from '../support/client.ts';
@@ -318,5 +320,29 @@ describe('the retention period of personal data', () => {
       where: { action: 'customer.erased', actor: 'system' },
     });
     expect(record.data).toEqual({ orders: 1 });
+  });
+
+  test('a guest with store credit is kept when the last order is erased, and erased when the credit has expired', async () => {
+    const email = 'rich@example.com';
+    const orderId = await settledOrder(email);
+    await shop.db.$executeRaw`
+      WITH account AS (
+        INSERT INTO credit_accounts (customer_id, currency, balance_minor, next_expiry_at)
+        SELECT customer_id, 'EUR', 500, now() FROM orders WHERE id = ${orderId} RETURNING *)
+      INSERT INTO credit_entries
+        (id, customer_id, currency, kind, amount_minor, reason, key, actor, expires_at)
+      SELECT ${randomUUID()}, customer_id, currency, 'granted', 500, 'sorry', ${randomUUID()}, 'a',
+        now() FROM account`;
+    const age = { createdAt: new Date(0), updatedAt: new Date(0) };
+    await shop.db.order.update({ where: { id: orderId }, data: age });
+    const isKept = async () => (await shop.db.customer.count({ where: { email } })) === 1;
+    expect([await sweep(30), await isKept()]).toEqual([1, true]);
+    expect([await sweep(30), await isKept()]).toEqual([0, true]);
+    for (const account of await listExpiring(shop.db, { after: null, limit: 10 })) {
+      await expireCredit(shop.db, account);
+    }
+    expect([await sweep(30), await isKept()]).toEqual([0, false]);
+    expect(await columnsWith(shop.databaseUrl, [email, 'sorry'])).toEqual([]);
+    await expectInvariants(shop.db);
   });
 });

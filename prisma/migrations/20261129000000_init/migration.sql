@@ -99,6 +99,8 @@ CREATE TABLE customers (
   sms_consent boolean NOT NULL DEFAULT false,
   -- Null: a guest, known from orders only.
   registered_at timestamptz(3),
+  -- When the last order of a guest was erased, who had store credit left. Null: there are orders, or was none.
+  kept_for_credit_at timestamptz(3),
   version integer NOT NULL DEFAULT 1 CHECK (version > 0),
   created_at timestamptz(3) NOT NULL DEFAULT now(),
   updated_at timestamptz(3) NOT NULL DEFAULT now(),
@@ -106,6 +108,9 @@ CREATE TABLE customers (
   CONSTRAINT customers_erased CHECK (email IS NOT NULL OR (name = 'erased' AND phone IS NULL
     AND language IS NULL AND registered_at IS NULL))
 );
+-- Guests to erase when their store credit is gone.
+CREATE INDEX customers_kept_for_credit ON customers (kept_for_credit_at)
+  WHERE kept_for_credit_at IS NOT NULL AND email IS NOT NULL AND registered_at IS NULL;
 
 CREATE TABLE orders (
   id text PRIMARY KEY,

@@ -41,7 +41,7 @@ import {
 import { listWaiting } from '../../../prisma/orders/payment-actions.ts';
 import { listOpenCases } from '../../../prisma/payments/cases.ts';
 import { listStuckRefunds } from '../../../prisma/payments/stuck-refunds.ts';
-import { listOutdated } from '../../../prisma/privacy/erase.ts';
+import { listOutdated, listOutdatedGuests } from '../../../prisma/privacy/outdated.ts';
 
 /** What is read, by the name of its group. */
 export type BackgroundReads = Readonly<Record<string, () => Promise<unknown>>>;
@@ -83,6 +83,7 @@ function sweep(db: Database): BackgroundReads {
     'sweep: purge reconciliations': () => purgeReconciliations(db, { days: failures, limit }),
     'sweep: purge wanted types': () => purgeWantedTypes(db),
     'sweep: persons to erase': () => listOutdated(db, { days: 30, limit: 200 }),
+    'sweep: guests to erase': () => listOutdatedGuests(db, 200),
     'recovery: callbacks': () =>
       listUnprocessed(db, { source: 'warehouse', olderThanMs: 2_000, limit: 100 }),
     'recovery: payment webhooks': () =>
