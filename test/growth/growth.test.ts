@@ -20,6 +20,7 @@ import {
   listShipmentRecords,
 } from '../../prisma/operations/reconciliation-records.ts';
 import { listOrders, type OrderFilter } from '../../prisma/orders/list-orders.ts';
+import { selectOrders } from '../../prisma/orders/select-orders.ts';
 import { findOrder, findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
 import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
@@ -44,6 +45,7 @@ const many = useSeeded(10_000);
  * only where a table is so small that it does not matter.
  */
 const PLANNER = '-c enable_seqscan=off -c plan_cache_mode=force_custom_plan';
+const RECALLED = { statuses: ['paid', 'shipped', 'delivered'] } as const;
 /** The seed has some at the end of the log. */
 const RARE = 'order.needs_attention';
 
@@ -236,6 +238,8 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'person: export': () => exportOrders(db, { email, after: null, limit: 10 }),
     'person: under way': () => listUnderWay(db, { email, limit: 10 }),
     'person: erasable': () => listErasable(db, { email, limit: 10 }),
+    'orders: of a product, for a bulk action': () =>
+      selectOrders(db, { ...RECALLED, sku: 'sold-once' }, { action: 'refund', limit: 1_000 }),
     'events: rewind to a time': () => cursorBefore(db, daysAgo(14)),
     'events: of a time span': () =>
       listEventsBetween(db, { from: daysAgo(14), to: daysAgo(13), types: [], limit: 20 }),

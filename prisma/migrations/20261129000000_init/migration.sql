@@ -203,6 +203,8 @@ CREATE TABLE order_lines (
   PRIMARY KEY (order_id, sku),
   CONSTRAINT order_lines_reserved_within_ordered CHECK (reserved_quantity BETWEEN 0 AND quantity)
 );
+-- Of a recall: one more entry per line, when the order is placed.
+CREATE INDEX order_lines_sku_order_id_idx ON order_lines (sku, order_id);
 
 -- `held` and `reserved` count in stock.held; `shipped` has left on_hand; `released` is history. The
 -- quantity is that of the order's line, or of what the warehouse has reserved of it.
