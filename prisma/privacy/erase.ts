@@ -9,7 +9,7 @@ import type { Money } from '../../domain/money.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { isAbout, isResponseAbout } from './messages.ts';
+import { isAbout, isCallAbout } from './messages.ts';
 import { orderTransaction, transitionOrder } from '../orders/transition.ts';
 
 /** `system`: the retention period. */
@@ -127,7 +127,7 @@ export async function eraseCustomerWithin(
   await tx.$executeRaw`
     UPDATE idempotency_keys k
     SET fingerprint = ${ERASED}, body = json_build_object('id', ${customerId}::text)::text
-    WHERE ${isResponseAbout(Prisma.sql`${customerId}`)}`;
+    WHERE ${isCallAbout(Prisma.sql`${customerId}`)}`;
   const creditLeft = await eraseFromLedger(tx, customerId);
   const action = { action: 'customer.erased', subject: customerId, data: { orders } };
   await recordAction(tx, by, action);

@@ -4,7 +4,7 @@
  */
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { isAbout, isResponseAbout } from './messages.ts';
+import { isAbout, isCallAbout } from './messages.ts';
 import type { CustomerId, OrderId } from '../../domain/ids.ts';
 
 /** The bytes of a message `i` as text. */
@@ -21,7 +21,7 @@ export async function exportCustomer(
   const rows = await db.$queryRaw<{ id: CustomerId; row: Row }[]>`
     SELECT id, to_jsonb(c) || jsonb_build_object(
       'stored_responses', (SELECT COALESCE(jsonb_agg(k ORDER BY k.created_at), '[]')
-        FROM idempotency_keys k WHERE ${isResponseAbout(Prisma.sql`c.id`)}),
+        FROM idempotency_keys k WHERE ${isCallAbout(Prisma.sql`c.id`)}),
       'credit_accounts', (SELECT COALESCE(jsonb_agg(a ORDER BY a.currency), '[]')
         FROM credit_accounts a WHERE a.customer_id = c.id),
       'credit_entries', (SELECT COALESCE(jsonb_agg(e ORDER BY e.id), '[]')

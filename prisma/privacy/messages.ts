@@ -18,11 +18,11 @@ export function isAbout(email: string): Prisma.Sql {
 }
 
 /**
- * The key `k` holds the response that registered the customer, as `customerBody` begins it, or that
- * granted store credit.
+ * The key `k` is of a call about the customer, or of the one that registered the customer, whose body begins
+ * as `customerBody` does. As in the index `idempotency_keys_customer`.
  */
-export function isResponseAbout(customerId: Prisma.Sql): Prisma.Sql {
-  return Prisma.sql`(k.scope = 'POST /v1/customers'
-    AND starts_with(k.body, '{"object":"customer","id":"' || ${customerId}::text || '"')
-    OR k.scope = 'POST /v1/customers/' || ${customerId}::text || '/credit')`;
+export function isCallAbout(customerId: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`(k.scope LIKE 'POST /v1/customers%'
+    AND CASE WHEN k.scope = 'POST /v1/customers' THEN split_part(k.body, '"', 8)
+      ELSE split_part(k.scope, '/', 4) END = ${customerId})`;
 }

@@ -26,7 +26,7 @@ import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
-import { exportOrders } from '../../prisma/privacy/export.ts';
+import { exportCustomer, exportOrders } from '../../prisma/privacy/export.ts';
 import { listErasable, listUnderWay } from '../../prisma/privacy/erase.ts';
 import { backgroundReads, type BackgroundReads } from '../../tools/bench/growth/background.ts';
 import { seedOrders } from '../../tools/bench/growth/seed.ts';
@@ -236,6 +236,7 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'events: newest first': () => readLog(db, { after: null, newestFirst: true, limit: 20 }),
     'order: events in the log': () => readLog(db, { after: LOG_START, orderId: id, limit: 100 }),
     'person: export': () => exportOrders(db, { email, after: null, limit: 10 }),
+    'person: export of the customer': () => exportCustomer(db, email),
     'person: under way': () => listUnderWay(db, { email, limit: 10 }),
     'person: erasable': () => listErasable(db, { email, limit: 10 }),
     'orders: of a product, for a bulk action': () =>

@@ -589,6 +589,11 @@ CREATE INDEX idempotency_keys_order_id_idx ON idempotency_keys (order_id);
 -- The keys of calls about an order, such as its refunds.
 CREATE INDEX idempotency_keys_scope_order ON idempotency_keys (split_part(scope, '/', 4))
   WHERE scope LIKE 'POST /v1/orders/%';
+-- The keys of calls about a customer: {"object":"customer","id":"<id>" begins the response of a registration.
+CREATE INDEX idempotency_keys_customer ON idempotency_keys
+  ((CASE WHEN scope = 'POST /v1/customers' THEN split_part(body, '"', 8)
+    ELSE split_part(scope, '/', 4) END))
+  WHERE scope LIKE 'POST /v1/customers%';
 CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
 
 -- Messages from providers, stored before they are acknowledged.
