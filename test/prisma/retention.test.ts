@@ -15,6 +15,7 @@ import {
   purgeFeedBatches,
   purgeInboxMessages,
   purgeReconciliations,
+  purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
@@ -119,6 +120,22 @@ test('the webhook attempts on an event are purged with it', async () => {
   await settle(orderId);
   await purgeEvents(shop.db, { days: -1, limit: 100 });
   expect(await shop.db.webhookAttempt.count()).toBe(0);
+});
+
+test('the failed attempts of an order are kept until it is settled, in whichever way, and purged afterwards', async () => {
+  const { id: orderId } = await shop.open();
+  const purge = async () => {
+    await shop.db.$executeRaw`
+      INSERT INTO step_attempts (order_id, step, attempts, last_failure, last_failed_at)
+      VALUES (${orderId}, 'authorizePayment', 1, 'no answer', now() - interval '1 year')
+      ON CONFLICT DO NOTHING`;
+    return purgeStepAttempts(shop.db, { days: 180, limit: 100 });
+  };
+  expect(await purge()).toBe(0);
+  for (const status of ['declined', 'expired', 'shipped', 'delivered'] as const) {
+    await shop.db.order.update({ where: { id: orderId }, data: { status } });
+    expect(await purge(), status).toBe(1);
+  }
 });
 
 describe('a dead letter', () => {
