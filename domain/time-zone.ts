@@ -28,6 +28,39 @@ export function startOfDay(date: string, timeZone: string): string | null {
   return first === undefined ? null : new Date(first).toISOString();
 }
 
+export interface Day {
+  /** ISO 8601; the end is the beginning of the next day. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The days of the time zone that begin at `from` or later, and before `to` (ISO 8601). */
+export function daysBetween({ from, to }: Day, timeZone: string): readonly Day[] {
+  const starts: string[] = [];
+  const endMs = Date.parse(to) + 4 * DAY_MS;
+  for (let atMs = Date.parse(from) - DAY_MS; atMs < endMs; atMs += DAY_MS) {
+    // A zone that changes sides of the date line skips a date.
+    const start = startOfDay(iso(atMs).slice(0, 10), timeZone);
+    if (start !== null) starts.push(start);
+  }
+  const days = starts.map((start, at) => ({ from: start, to: starts[at + 1] ?? start }));
+  const [firstMs, untilMs] = [Date.parse(from), Date.parse(to)];
+  return days.filter((day) => Date.parse(day.from) >= firstMs && Date.parse(day.from) < untilMs);
+}
+
+/** The day of the time zone that the instant (ISO 8601) is in. */
+export function dayOf(instant: string, timeZone: string): Day {
+  const atMs = Date.parse(instant);
+  const around = { from: iso(atMs - 2 * DAY_MS), to: iso(atMs + 1) };
+  const day = daysBetween(around, timeZone).at(-1);
+  if (day === undefined) throw new Error(`no day of ${timeZone} has begun by ${instant}`);
+  return day;
+}
+
+function iso(atMs: number): string {
+  return new Date(atMs).toISOString();
+}
+
 /** How far the zone's clocks are ahead of UTC at that time. */
 function offsetMs(atMs: number, timeZone: string): number {
   return Date.parse(`${localTime(atMs, timeZone).replace(' ', 'T')}Z`) - atMs;
@@ -37,8 +70,13 @@ function offsetMs(atMs: number, timeZone: string): number {
 function localTime(atMs: number, timeZone: string): string {
   // Swedish writes dates and times as ISO 8601 does.
   const options = { timeZone, dateStyle: 'short', timeStyle: 'medium' } as const;
-  return new Intl.DateTimeFormat('sv-SE', options).format(atMs);
+  const format = clocks.get(timeZone) ?? new Intl.DateTimeFormat('sv-SE', options);
+  clocks.set(timeZone, format);
+  return format.format(atMs);
 }
+
+/** One per time zone of IANA: making one costs more than using it. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
 
 /** The date of an instant (ISO 8601) for people, e.g. `January 31, 2026`, as the calendars of the zone show it. */
 export function formatDate(
@@ -52,5 +90,5 @@ export function formatDate(
   return format.format(new Date(instant));
 }
 
-/** One per language and time zone of IANA, fewer than 1,000: making one costs more than using it. */
+/** One per language and time zone of IANA, fewer than 1,000. */
 const dateFormats = new Map<string, Intl.DateTimeFormat>();

@@ -2,6 +2,7 @@
 import { Context, log } from '@temporalio/activity';
 import { jobMailKey, type JobId } from '../../domain/ids.ts';
 import { filesOf, isEndedJob, progressInWords } from '../../domain/jobs.ts';
+import { dayOf, type Day } from '../../domain/time-zone.ts';
 import type { Mailer } from '../../gateways/mail/mailer.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { idBegunAt } from '../../prisma/client/ids.ts';
@@ -9,7 +10,6 @@ import type { SecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { signDownload } from '../../prisma/jobs/download-links.ts';
 import { clearNotifyEmail, endJob, type JobStart } from '../../prisma/jobs/job-status.ts';
 import { createScheduledJob, findJob, type Job } from '../../prisma/jobs/jobs.ts';
-import { dayBefore } from '../../prisma/jobs/report-rows.ts';
 import type { JobRecordActivities } from '../../workflows/jobs/activities.ts';
 import { jobFailed, providerFailure } from '../failures.ts';
 import { guarded } from '../guarded.ts';
@@ -58,12 +58,18 @@ export function createJobRecordActivities(deps: JobRecordDependencies): JobRecor
 
     async requestReport({ type }) {
       const { id, at } = ownRequest();
-      const params = { ...(await dayBefore(db, timeZone, at)), time_zone: timeZone };
+      const params = { ...dayBefore(at, timeZone), time_zone: timeZone };
       const job = await createScheduledJob(db, { id, kind: 'report', type, params });
       if (job === 'full') throw jobFailed('too many jobs are open');
       await deps.startJob(job);
     },
   });
+}
+
+/** What has ended by `at`: the day before the one that it is in. */
+function dayBefore(at: Date, timeZone: string): Day {
+  const { from } = dayOf(at.toISOString(), timeZone);
+  return dayOf(new Date(Date.parse(from) - 1).toISOString(), timeZone);
 }
 
 /** One id per run of the workflow: a retry finds the job that an earlier attempt wrote. */

@@ -1,5 +1,6 @@
 /** The stock of all products with what was sold of them today. Raw: a join with the hours of a day. */
 import type { Stock } from '../../domain/product.ts';
+import { dayOf } from '../../domain/time-zone.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 
@@ -27,12 +28,13 @@ export async function listStock(
     availableBelow === undefined
       ? Prisma.empty
       : Prisma.sql`AND on_hand - held < ${availableBelow}::int`;
+  const today = dayOf(new Date().toISOString(), timeZone);
   const stock = await db.$queryRaw<StockedProduct[]>`
     SELECT p.sku, p.name, p.price_minor AS "priceMinor", p.currency, s.on_hand AS "onHand", s.held,
       s.on_hand - s.held AS available, COALESCE((
         SELECT sum(a.units)
-        FROM generate_series(date_trunc('hour', date_trunc('day', now(), ${timeZone}::text)
-          + interval '59 minutes', 'UTC'), now(), interval '1 hour') AS of_today
+        FROM generate_series(date_trunc('hour', ${today.from}::timestamptz + interval '59 minutes',
+          'UTC'), now(), interval '1 hour') AS of_today
         JOIN analytics_hourly a ON a.hour = of_today AND a.sku = s.sku), 0)::float8 AS "soldToday"
     FROM (
       SELECT * FROM stock WHERE sku > ${startingAfter} ${isFew}

@@ -3,6 +3,7 @@
  * makes sure that an event is counted once.
  */
 import type { EventType, OrderEvent } from '../../domain/order.ts';
+import { daysBetween, startOfDay } from '../../domain/time-zone.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 import { findSubscriptionLag } from './subscriptions.ts';
@@ -124,20 +125,20 @@ export async function listFigures(
 ): Promise<readonly Figures[] | null> {
   const { by, timeZone } = span;
   const [from, to] = [instant(span.from, timeZone), instant(span.to, timeZone)];
-  // The condition on `hour` is for the index. Days are added to local time, which knows their length.
+  const days = by === 'day' ? daysBetween({ from, to }, timeZone) : [];
+  const spans =
+    by === 'hour'
+      ? Prisma.sql`(SELECT hour AS starts_at, hour + interval '1 hour' AS ends_at FROM sales_hourly
+          WHERE hour >= ${from}::timestamptz AND hour < ${to}::timestamptz GROUP BY hour)`
+      : Prisma.sql`unnest(${days.map((day) => day.from)}::timestamptz[],
+          ${days.map((day) => day.to)}::timestamptz[])`;
   const rows = await db.$queryRaw<Sums[]>`
-    SELECT starts_at AS "startsAt", CASE ${by}::text WHEN 'day'
-        THEN (starts_at AT TIME ZONE ${timeZone}::text + interval '1 day') AT TIME ZONE ${timeZone}::text
-        ELSE starts_at + interval '1 hour' END AS "endsAt",
-      currency, sum(orders)::int AS orders,
+    SELECT starts_at AS "startsAt", ends_at AS "endsAt", currency, sum(orders)::int AS orders,
       sum(declined)::int AS declined, sum(cancelled)::int AS cancelled, sum(shipped)::int AS shipped,
       sum(revenue_minor)::text AS "revenueMinor", sum(refunded_minor)::text AS "refundedMinor"
-    FROM (
-      SELECT *, CASE ${by}::text WHEN 'day'
-        THEN date_trunc('day', hour, ${timeZone}::text) ELSE hour END AS starts_at
-      FROM sales_hourly WHERE hour >= ${from} AND hour < ${to} + interval '25 hours') AS hours
-    WHERE starts_at >= ${from} AND starts_at < ${to}
-    GROUP BY starts_at, currency ORDER BY starts_at, currency`;
+    FROM ${spans} AS span (starts_at, ends_at)
+    JOIN sales_hourly ON hour >= starts_at AND hour < ends_at
+    GROUP BY starts_at, ends_at, currency ORDER BY starts_at, currency`;
   const figures = rows.map((row) => ({
     ...row,
     revenueMinor: Number(row.revenueMinor),
@@ -154,11 +155,9 @@ interface Sums extends Omit<Figures, 'revenueMinor' | 'refundedMinor'> {
   readonly refundedMinor: string;
 }
 
-function instant(at: string, timeZone: string): Prisma.Sql {
-  const isDate = !at.includes('T');
-  return isDate
-    ? Prisma.sql`(${at}::timestamp AT TIME ZONE ${timeZone}::text)`
-    : Prisma.sql`${at}::timestamptz`;
+/** A date that the zone skipped begins with the next one. */
+function instant(at: string, timeZone: string): string {
+  return at.includes('T') ? at : (startOfDay(at, timeZone) ?? `${at}T00:00:00Z`);
 }
 
 /** The time until which every event is counted (ISO 8601); null when none was ever counted. */

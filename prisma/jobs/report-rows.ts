@@ -163,14 +163,3 @@ function pageOf<T extends { readonly id: string | bigint }>(
     rows: found.filter(isReported).map(toRow),
   };
 }
-
-/** The day before `at` in the time zone, from midnight to midnight. */
-export async function dayBefore(db: Database, timeZone: string, at: Date): Promise<Window> {
-  const rows = await db.$queryRaw<{ from: Date; to: Date }[]>`
-    SELECT (today - interval '1 day') AT TIME ZONE ${timeZone} AS "from",
-      today AT TIME ZONE ${timeZone} AS "to"
-    FROM date_trunc('day', ${at.toISOString()}::timestamptz AT TIME ZONE ${timeZone}) AS today`;
-  const [day] = rows;
-  if (day === undefined) throw new TypeError('PostgreSQL knows no day before');
-  return { from: day.from.toISOString(), to: day.to.toISOString() };
-}

@@ -235,6 +235,38 @@ describe('GET /v1/analytics', () => {
     ]);
   });
 
+  test.each([
+    // The clocks skip midnight.
+    ['America/Santiago', '2026-09-06', ['06T03', '06T04', '07T02', '07T03']],
+    // They show it twice.
+    ['Atlantic/Azores', '2026-10-25', ['24T23', '25T00', '26T00', '26T01']],
+  ])(
+    'in %s the figures of the day %s have each of its hours, which two adjoining spans have once',
+    async (timeZone, date, hours) => {
+      const currency = timeZone.slice(-3).toUpperCase();
+      const at = hours.map((text) => new Date(`${date.slice(0, 8)}${text}:00:00Z`));
+      await shop.db.salesHour.createMany({
+        data: at.map((each, index) => ({ hour: each, currency, ...sold(2 ** index) })),
+      });
+      const ordersOf = async (span: { from: string; to: string; by: 'hour' | 'day' }) =>
+        (await listFigures(shop.db, { ...span, timeZone }))?.filter(
+          (each) => each.currency === currency,
+        );
+      const next = new Date(Date.parse(date) + 86_400_000).toISOString().slice(0, 10);
+      const day = await ordersOf({ from: date, to: next, by: 'day' });
+      expect(day).toMatchObject([{ startsAt: at[1], endsAt: at[3], orders: 6 }]);
+      const before = new Date(Date.parse(date) - 86_400_000).toISOString().slice(0, 10);
+      for (const by of ['hour', 'day'] as const) {
+        const spans = [
+          await ordersOf({ from: before, to: date, by }),
+          await ordersOf({ from: date, to: next, by }),
+        ];
+        const sums = spans.map((span) => span?.reduce((sum, { orders }) => sum + orders, 0));
+        expect(sums, by).toEqual([1, 6]);
+      }
+    },
+  );
+
   test('figures say until when they are counted: the time of the oldest event that is not', async () => {
     const [first] = (await readLog(shop.db, { after: LOG_START, limit: 1 })).events;
     const { as_of: behind } = counted.parse(await ask(''));
