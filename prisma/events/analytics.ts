@@ -6,6 +6,7 @@ import type { EventType, OrderEvent } from '../../domain/order.ts';
 import { daysBetween, startOfDay } from '../../domain/time-zone.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
+import { logHeldSeconds } from './event-log.ts';
 import { findSubscriptionLag } from './subscriptions.ts';
 
 /** The events that change a figure of a SKU. */
@@ -163,6 +164,8 @@ function instant(at: string, timeZone: string): string {
 /** The time until which every event is counted (ISO 8601); null when none was ever counted. */
 export async function countedUntil(db: Database): Promise<string | null> {
   const nowMs = Date.now();
+  // The lag is about readable events. Read first: one that becomes readable in between counts there.
+  const heldSeconds = await logHeldSeconds(db);
   const lag = await findSubscriptionLag(db, 'analytics');
-  return lag && new Date(nowMs - lag.lagSeconds * 1_000).toISOString();
+  return lag && new Date(nowMs - Math.max(lag.lagSeconds, heldSeconds) * 1_000).toISOString();
 }
