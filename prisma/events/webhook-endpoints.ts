@@ -139,10 +139,11 @@ export async function disableEndpoint(db: Database, id: string, reason: string):
  */
 export async function deleteEndpoint(db: Database, id: string, by: Operator): Promise<boolean> {
   return db.$transaction(async (tx) => {
-    await removeSubscription(tx, webhookSubscription(id));
-    // A dead letter is recorded while its endpoint is locked, so none is recorded after this.
+    // Before the subscription, as a change locks them. A dead letter is recorded while its endpoint is
+    // locked, so none is recorded after this.
     const { count } = await tx.webhookEndpoint.deleteMany({ where: { id } });
     if (count === 0) return false;
+    await removeSubscription(tx, webhookSubscription(id));
     await discardDeliveries(tx, webhookSubscription(id), {
       actor: by.apiKeyId,
       note: 'The endpoint was deleted.',

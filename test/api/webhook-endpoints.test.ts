@@ -8,6 +8,7 @@ import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpoint, endpointCalls, PATH } from './endpoint-calls.ts';
 import { useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
+import { whileLocked } from '../support/while-locked.ts';
 
 const UNKNOWN = 'we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const result = z.looseObject({ event_id: z.string(), latency_ms: z.number() });
@@ -151,6 +152,17 @@ describe('an endpoint', () => {
     });
     const enabled = await patch(id, { status: 'enabled' });
     expect(await enabled.json()).toMatchObject({ status: 'enabled', disabled_reason: null });
+  });
+
+  test('a delete of an endpoint waits for a change of it, and neither fails', async () => {
+    const { id } = await create();
+    const deleted = await whileLocked(shop.databaseUrl, {
+      first: `UPDATE webhook_endpoints SET updated_at = now() WHERE id = '${id}'`,
+      meanwhile: () => remove(id),
+      finish: `UPDATE subscriptions SET updated_at = now() WHERE name = 'webhook/${id}'`,
+    });
+    expect(deleted.status).toBe(204);
+    expect(await findSubscription(shop.db, `webhook/${id}`)).toBeNull();
   });
 
   test('a delete of an endpoint returns 204 and removes its subscription and deliveries', async () => {
