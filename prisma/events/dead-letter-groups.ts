@@ -25,7 +25,13 @@ export async function listGroups(
   db: Database,
   limit: number,
 ): Promise<{ readonly groups: readonly DeadLetterGroup[]; readonly hasMore: boolean }> {
-  const groups = await db.$queryRaw<DeadLetterGroup[]>`
+  const groups = await db.$queryRaw<DeadLetterGroup[]>(groupsQuery(limit + 1));
+  return { groups: groups.slice(0, limit), hasMore: groups.length > limit };
+}
+
+/** At most `limit` groups. */
+export function groupsQuery(limit: number): Prisma.Sql {
+  return Prisma.sql`
     SELECT cause.fingerprint, newest.source, newest.subject, newest.error, cause.open,
       cause.first_failed_at AS "firstFailedAt", cause.last_failed_at AS "lastFailedAt", (
         SELECT jsonb_agg(jsonb_build_object('id', s.id, 'orderId', s.order_id) ORDER BY s.id DESC)
@@ -36,10 +42,9 @@ export async function listGroups(
       SELECT fingerprint, count(*)::int AS open, min(first_failed_at) AS first_failed_at,
         max(last_failed_at) AS last_failed_at, max(id) AS newest_id
       FROM dead_letters WHERE status = 'open'
-      GROUP BY fingerprint ORDER BY count(*) DESC, fingerprint LIMIT ${limit + 1}) cause
+      GROUP BY fingerprint ORDER BY count(*) DESC, fingerprint LIMIT ${limit}) cause
     JOIN dead_letters newest ON newest.id = cause.newest_id
     ORDER BY cause.open DESC, cause.fingerprint`;
-  return { groups: groups.slice(0, limit), hasMore: groups.length > limit };
 }
 
 /** One dead letter, or all open ones of a cause. */
