@@ -14,9 +14,9 @@ import {
   type LogPage,
   type LogQuery,
 } from '../../prisma/events/event-log.ts';
-import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
+import { listOrderEvents } from '../../prisma/orders/orders.ts';
 import type { SseSource } from '../http/sse.ts';
-import { timelineEntryBody } from '../orders/representations.ts';
+import type { TimelineView } from '../orders/timeline.ts';
 
 const BATCH = 100;
 /** After this many empty reads the cursor moves to the end, so that a filter does not rescan rows. */
@@ -91,18 +91,23 @@ export async function timelinePosition(
   return event?.orderId === order.id ? event.seq : null;
 }
 
-/** One order's events after a sequence number. */
-export function timelineSource(db: Database, orderId: OrderId, afterSeq: number): SseSource {
-  let seq = afterSeq;
+/** One order's events after a sequence number, as a reader sees them. */
+export function timelineSource(
+  db: Database,
+  orderId: OrderId,
+  from: { readonly after: number; readonly view: TimelineView },
+): SseSource {
+  const { types, entry } = from.view;
+  let seq = from.after;
   return {
     subject: orderId,
     async next() {
-      const events = await listOrderEventsAfter(db, orderId, { seq, limit: BATCH });
+      const events = await listOrderEvents(db, orderId, { after: seq, types, limit: BATCH });
       seq = events.at(-1)?.seq ?? seq;
       return events.map((event) => ({
         id: String(event.seq),
         type: event.type,
-        data: timelineEntryBody(event),
+        data: entry(event),
       }));
     },
     cursor: () => String(seq),

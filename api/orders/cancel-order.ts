@@ -123,7 +123,7 @@ async function acceptedBefore(
   order: Order,
   claim: KeyClaim,
 ): Promise<StoredResponse | null> {
-  const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
+  const events = await listOrderEvents(deps.db, order.id, { limit: MAX_EVENTS });
   const cancelling = events.find(({ type }) => type === 'order.cancelling');
   if (cancelling?.causationId !== updateIdOf(claim)) return null;
   const stage = lastStage((step) =>

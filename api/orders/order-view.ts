@@ -18,7 +18,8 @@ import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { caseBody } from './case-view.ts';
 import { attentionBody, troubleBody } from './attention-view.ts';
-import { orderBody, paymentBody, refundEntryBody, timelineEntryBody } from './representations.ts';
+import { orderBody, paymentBody, refundEntryBody } from './representations.ts';
+import { timelineView } from './timeline.ts';
 import type { OrderView } from '../schemas/orders.ts';
 
 export interface OrderViewDeps {
@@ -38,6 +39,7 @@ export async function viewOrder(
   id: OrderId,
   reader: { readonly isOperator: boolean },
 ): Promise<OrderView | null> {
+  const { types, entry } = timelineView(reader);
   const found = await inSnapshot(db, async (tx) => {
     const order = await findOrder(tx, id);
     if (order === null) return null;
@@ -48,7 +50,7 @@ export async function viewOrder(
       cases: reader.isOperator ? await listCases(tx, id) : [],
       shipment: await findShipment(tx, id),
       refunds: await listRefunds(tx, id),
-      timeline: await listOrderEvents(tx, id, MAX_EVENTS),
+      timeline: await listOrderEvents(tx, id, { limit: MAX_EVENTS, types }),
       attention:
         reader.isOperator && order.status === 'needs_attention'
           ? await findAttention(tx, id)
@@ -61,6 +63,7 @@ export async function viewOrder(
   const { tracking, warnings } = await readTracking(warehouse, order);
   return {
     ...orderBody(order),
+    attention_step: reader.isOperator ? order.attentionStep : null,
     payment: payment && {
       ...paymentBody(payment, found.wait),
       disputed_minor: payment.disputedMinor,
@@ -68,7 +71,7 @@ export async function viewOrder(
     },
     shipment: shipment && shipmentBody(shipment, tracking),
     refunds: found.refunds.map(refundEntryBody),
-    timeline: found.timeline.map(timelineEntryBody),
+    timeline: found.timeline.map(entry),
     attention: attention && attentionBody(attention),
     trouble: found.trouble.map(troubleBody),
     warnings,

@@ -1,18 +1,12 @@
 /** Domain objects on the wire. Pure: the result does not depend on the caller. */
 import { orderNumber } from '../../domain/order-number.ts';
-import {
-  cardMinor,
-  chargeOf,
-  type Adjustment,
-  type Order,
-  type OrderEvent,
-} from '../../domain/order.ts';
+import { cardMinor, chargeOf, type Adjustment, type Order } from '../../domain/order.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { PaymentWait } from '../../prisma/orders/payment-actions.ts';
 import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
-import type { OrderBody, PlacedOrderBody, TimelineEntryBody } from '../schemas/orders.ts';
+import type { OrderBody, PlacedOrderBody } from '../schemas/orders.ts';
 import type { StockedProduct } from '../../prisma/catalog/stock-list.ts';
 import type { OrderCountsBody } from '../schemas/order-lists.ts';
 import type { ProductBody, StockBody, StockItemBody } from '../schemas/products.ts';
@@ -142,17 +136,6 @@ export function refundBody(refund: Refund): RefundBody {
     reason: refund.reason,
     failure_code: refund.failureCode,
     provider_reference: refund.providerReference,
-  };
-}
-
-export function timelineEntryBody(event: OrderEvent): TimelineEntryBody {
-  return {
-    id: event.id,
-    type: event.type,
-    seq: event.seq,
-    time: event.time,
-    data: { ...event.data },
-    correlation_id: event.correlationId,
   };
 }
 

@@ -1,7 +1,8 @@
 /** Read routes of orders: thin handlers over order-view.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
+import type { Context } from 'hono';
 import { countOrders, listOrders, MAX_MATCHES } from '../../prisma/orders/list-orders.ts';
+import { listOrderEvents } from '../../prisma/orders/orders.ts';
 import { countRetriedOrders } from '../../prisma/orders/retried-steps.ts';
 import { contentTag } from '../http/etag.ts';
 import { invalidRequest, ProblemError } from '../http/problems.ts';
@@ -10,7 +11,8 @@ import { clientOf, type ApiEnv } from '../middleware/request.ts';
 import { loadOrder, orderNotFound, parseOrderId } from '../orders/load-order.ts';
 import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
-import { countsBody, orderBody, timelineEntryBody } from '../orders/representations.ts';
+import { countsBody, orderBody } from '../orders/representations.ts';
+import { timelineView } from '../orders/timeline.ts';
 import { onInvalid } from '../http/respond.ts';
 import { ifNoneMatch, notModified, prefer, responseHeaders } from '../schemas/conditions.ts';
 import { streamContent, timelineHeaders, timelineQuery } from '../schemas/events.ts';
@@ -38,8 +40,7 @@ export function orderReadRoutes(services: Services) {
           await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
           c.header('preference-applied', `wait=${waitSeconds}`);
         }
-        const isOperator = c.var.apiKey.role !== 'storefront';
-        const view = await viewOrder(services, id, { isOperator });
+        const view = await viewOrder(services, id, readerOf(c));
         if (view === null) throw orderNotFound();
         // Not of the version, which is the same with other tracking and for another role.
         c.header('etag', contentTag(JSON.stringify(view)));
@@ -56,21 +57,27 @@ export function orderReadRoutes(services: Services) {
         const id = parseOrderId(c.req.valid('param').id);
         c.set('orderId', id);
         const order = await loadOrder(db, id);
+        const view = timelineView(readerOf(c));
         const stream = wantsStream(c);
         const cursor = resumeCursor(c, c.req.valid('query').after, stream);
-        const seq = cursor === null ? 0 : await timelinePosition(db, order, cursor.text);
-        if (seq === null) throw cursorNotFound(cursor);
+        const after = cursor === null ? 0 : await timelinePosition(db, order, cursor.text);
+        if (after === null) throw cursorNotFound(cursor);
         if (stream) {
-          const source = timelineSource(db, id, seq);
+          const source = timelineSource(db, id, { after, view });
           return streamResponse(c, services.timelineStreams.open(source, clientOf(c)));
         }
-        const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
+        const { types } = view;
+        const found = await listOrderEvents(db, id, { after, types, limit: MAX_EVENTS + 1 });
         const url = `/v1/orders/${id}/timeline`;
-        const data = found.slice(0, MAX_EVENTS).map(timelineEntryBody);
+        const data = found.slice(0, MAX_EVENTS).map(view.entry);
         const hasMore = found.length > MAX_EVENTS;
         return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
       })
   );
+}
+
+function readerOf(c: Context<ApiEnv>) {
+  return { isOperator: c.var.apiKey.role !== 'storefront' };
 }
 
 const tags = ['Orders'];

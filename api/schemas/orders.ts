@@ -134,7 +134,9 @@ export const orderSchema = z
     }),
     shipping_address: shippingAddressSchema,
     cancel_reason: z.string().nullable(),
-    attention_step: z.string().nullable(),
+    attention_step: z.string().nullable().openapi({
+      description: 'The steps that wait for an operator. Null for storefront keys.',
+    }),
     erased_at: z.iso
       .datetime()
       .nullable()
@@ -158,9 +160,18 @@ export const timelineEntrySchema = z
   .object({
     id: z.string(),
     type: z.string().openapi({ example: 'order.placed' }),
-    seq: z.number().int(),
+    seq: z
+      .number()
+      .int()
+      .openapi({
+        description:
+          'Each event of the order has the next number. Storefront keys get no events about cases, held ' +
+          'shipments and discrepancies, so their numbers have gaps.',
+      }),
     time: z.iso.datetime(),
-    data: z.record(z.string(), z.unknown()),
+    data: z.record(z.string(), z.unknown()).openapi({
+      description: 'For storefront keys without what is for operators, such as who decided what.',
+    }),
     correlation_id: z.string(),
   })
   .openapi('TimelineEntry');

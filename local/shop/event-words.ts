@@ -9,6 +9,7 @@ export interface Words {
   readonly tone: Tone;
 }
 
+/** What the API shows to a storefront's key. */
 const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.created': ['Order opened, units set aside', 'plain'],
   'order.payment_action_required': ['The bank asks the shopper to confirm', 'waits'],
@@ -17,7 +18,6 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.expired': ['Expired; the units are free again', 'failed'],
   'order.reserved': ['The warehouse has set the goods aside', 'done'],
   'order.paid': ['The money is captured', 'done'],
-  'order.shipment_held': ['The shipment is held until the payment is cleared', 'waits'],
   'order.shipment_requested': ['The warehouse is asked to ship; its answer comes later', 'waits'],
   'order.shipped': ['Shipped', 'done'],
   'order.delivered': ['Delivered', 'done'],
@@ -31,8 +31,6 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'order.attention_resolved': ['A person has decided', 'plain'],
   'order.customer_notified': ['Mail sent', 'plain'],
   'order.notification_failed': ['A mail could not be sent', 'failed'],
-  'order.discrepancy_found': ['A difference to a provider’s records was found', 'failed'],
-  'order.discrepancy_resolved': ['The difference is gone', 'done'],
   'order.erased': ['The personal data is erased', 'plain'],
   'refund.requested': ['A refund is requested', 'waits'],
   'refund.pending': ['The refund is accepted and not sure yet', 'waits'],
@@ -40,11 +38,6 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'refund.succeeded': ['The refund is done', 'compensated'],
   'refund.failed': ['The refund failed', 'failed'],
   'refund.needs_attention': ['The refund waits for a person', 'failed'],
-  'payment.disputed': ['The cardholder disputes the payment', 'failed'],
-  'payment.dispute_closed': ['The dispute is closed', 'plain'],
-  'payment.fraud_warning': ['The card network warns of fraud', 'failed'],
-  'payment.review_opened': ['The payment provider reviews the payment', 'waits'],
-  'payment.review_closed': ['The review is closed', 'plain'],
 };
 
 /** The same about a text message. */

@@ -4,6 +4,7 @@ import {
   isSettledStatus,
   ORDER_STATUSES,
   type Customer,
+  type EventType,
   type Order,
   type OrderEvent,
   type OrderStatus,
@@ -80,14 +81,23 @@ export async function findShipment(db: Transaction, orderId: OrderId): Promise<S
   return row && toShipment(row);
 }
 
-/** The order's events, oldest first. An order has some dozen; `limit` bounds the worst case. */
+/**
+ * The order's events after its `after`-th, oldest first, of these types or of all. An order has some dozen;
+ * `limit` bounds the worst case. Numbers are assigned under the order's row lock, so they become visible in
+ * order and without gaps: a reader of one order needs no cursor of the log.
+ */
 export async function listOrderEvents(
   db: Transaction,
   orderId: OrderId,
-  limit: number,
+  query: {
+    readonly after?: number;
+    readonly types?: readonly EventType[] | undefined;
+    readonly limit: number;
+  },
 ): Promise<readonly OrderEvent[]> {
+  const { after = 0, types, limit } = query;
   const rows = await db.event.findMany({
-    where: { orderId },
+    where: { orderId, seq: { gt: after }, ...(types && { type: { in: [...types] } }) },
     orderBy: { seq: 'asc' },
     take: limit,
   });

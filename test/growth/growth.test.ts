@@ -227,7 +227,7 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'orders: of a status since now': () =>
       listOrders(db, { statuses: ['shipped'], createdAfter }, page),
     'order: itself': () => findOrder(db, id),
-    'order: events': () => listOrderEvents(db, id, 500),
+    'order: events': () => listOrderEvents(db, id, { limit: 500 }),
     'order: payment': () => findPayment(db, id),
     'order: shipment': () => findShipment(db, id),
     'order: refunds': () => listRefunds(db, id),

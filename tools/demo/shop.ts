@@ -11,6 +11,7 @@ export interface Shop {
   place(order: OrderRequest): Promise<HttpResult>;
   /** Says that the shopper has confirmed the payment at the bank. */
   confirm(orderId: OrderId): Promise<HttpResult>;
+  /** Every event, as an operator sees them. */
   timeline(orderId: OrderId): Promise<readonly TimelineEntry[]>;
   show(orderId: OrderId): Promise<Order>;
   /** The newest order under the e-mail address, or null. */
@@ -57,7 +58,7 @@ export function createShop(api: string, signal: AbortSignal): Shop {
       call({ url, method: 'POST', body: orderBody(order), headers: INSPECTABLE, ...asCustomer }),
     confirm: (orderId) => call({ url: `${url}/${orderId}/confirm`, method: 'POST', ...asCustomer }),
     timeline: async (orderId) =>
-      (await callFor({ url: `${url}/${orderId}/timeline`, ...asCustomer }, timelineSchema)).data,
+      (await callFor({ url: `${url}/${orderId}/timeline`, ...asOperator }, timelineSchema)).data,
     show: (orderId) => callFor({ url: `${url}/${orderId}`, ...asCustomer }, orderSchema),
     find: async (email) => {
       const query = `limit=1&email=${encodeURIComponent(email)}`;
