@@ -4,7 +4,7 @@
  * bound of its own.
  */
 import type { MiddlewareHandler } from 'hono';
-import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { isDatabaseUnreachable } from '../../prisma/client/errors.ts';
 import type { Services } from '../context.ts';
 import { ProblemError, type Problem } from '../http/problems.ts';
 import type { ConcurrencyLimiter, Permit, Rejection } from '../limits/concurrency-limit.ts';
@@ -32,7 +32,7 @@ export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> 
       // Queued requests would find no database either, one after the other, each after its own wait. For
       // those of the catalog there may be a copy.
       const needsDatabase = requestClass !== 'catalog';
-      if (needsDatabase && isDatabaseUnavailable(c.error)) {
+      if (needsDatabase && isDatabaseUnreachable(c.error)) {
         limiter.rejectQueue('database_unavailable');
       }
       permit.release();

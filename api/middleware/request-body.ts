@@ -9,14 +9,26 @@ const MAX_BODY_BYTES = 64 * 1024;
 export const FILE_PATH = '/v1/imports';
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
-/** Refuses content codings, and larger bodies without reading all of them. */
+/**
+ * Refuses content codings, and larger bodies without reading all of them. Reads the body, which Hono keeps:
+ * whatever reads it later meets no error of the connection.
+ */
 export function limitBody(maxSize: number = MAX_BODY_BYTES): MiddlewareHandler {
   const [small, file] = [atMost(maxSize), atMost(MAX_FILE_BYTES)];
-  return (c, next) => {
+  return async (c, next) => {
     const coding = c.req.header('content-encoding') ?? '';
     // Inflating would need a second limit, for bodies that a few bytes stand for.
     if (!/^[\s,]*(?:identity[\s,]*)*$/i.test(coding)) throw codedBody();
-    return (c.req.path === FILE_PATH ? file : small)(c, next);
+    try {
+      await (c.req.path === FILE_PATH ? file : small)(c, async () => {
+        if (c.req.raw.body !== null) await c.req.arrayBuffer();
+      });
+    } catch (error) {
+      if (error instanceof ProblemError) throw error;
+      // Node's error is ECONNRESET, as that of a lost database. Who sent the request is gone.
+      throw new ProblemError({ code: 'malformed_json', detail: 'The body ended early.' });
+    }
+    await next();
   };
 }
 

@@ -59,6 +59,15 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return layersOf(error).some(saysUnavailable);
 }
 
+/** One statement lost a conflict or ran out of its time, on a connection that is as good as before. */
+const OF_ONE_STATEMENT = /^(?:57014|40001|40P01|55P03|P2034)$/;
+
+/** True when other requests would not reach the database either. */
+export function isDatabaseUnreachable(error: unknown): boolean {
+  const codes = layersOf(error).flatMap(codesOf);
+  return isDatabaseUnavailable(error) && !codes.some((code) => OF_ONE_STATEMENT.test(code));
+}
+
 /** True when PostgreSQL cannot hold a value, such as a text with NUL: a retry cannot succeed. */
 export function isValueRefused(error: unknown): boolean {
   return layersOf(error).some(saysValueRefused);

@@ -1,4 +1,4 @@
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
@@ -32,15 +32,40 @@ test('a request whose body never completes gets 408 and releases its checkout pe
   expect((await shop.place()).status).toBe(201);
 });
 
+test('a client that breaks off its body is logged as its own mistake, and rejects no queued request', async () => {
+  const shop = await openShop({
+    concurrencyLimits: { ...CONCURRENCY_LIMITS, checkout: ONE_PLACE },
+  });
+  onTestFinished(() => shop.close());
+  const [host, port] = ['127.0.0.1', await choosePort()];
+  const { fetch } = createApp(shop.services);
+  const server = await listen({ fetch, host, port });
+  onTestFinished(() => server.close(100));
+  const { checkout } = shop.services.limiters;
+  const socket = halfAnOrder(port);
+  await eventually(() => expect(checkout.view().running).toBe(1));
+  const queued = shop.place();
+  await eventually(() => expect(checkout.view().queued).toBe(1));
+  socket.destroy();
+  expect((await queued).status).toBe(201);
+  const broken = shop.logged.filter((line) => line.includes('"status":400'));
+  expect(broken.map((line) => JSON.parse(line))).toMatchObject([{ level: 30 }]);
+  expect(shop.logged.filter((line) => line.includes('"status":5'))).toEqual([]);
+});
+
 /** What comes back until the connection is closed. */
 function sendHalfAnOrder(port: number): Promise<string> {
+  return text(halfAnOrder(port));
+}
+
+function halfAnOrder(port: number): Socket {
   const socket = createConnection({ port, host: '127.0.0.1' });
   socket.write(
     'POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n' +
       'Authorization: Bearer hf_local_storefront\r\nIdempotency-Key: half\r\n' +
       'Content-Length: 1000\r\n\r\n{"customer":',
   );
-  return text(socket);
+  return socket;
 }
 
 function ordersLetIn({ logged }: Shop): number {

@@ -1,7 +1,11 @@
 /** What PostgreSQL cannot hold is distinguished from what it cannot do now, and from our own bugs. */
 import { expect, test } from 'vitest';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
-import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';
+import {
+  isDatabaseUnavailable,
+  isDatabaseUnreachable,
+  isValueRefused,
+} from '../../prisma/client/errors.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { useOpened } from '../support/use-opened.ts';
 
@@ -52,3 +56,38 @@ test.each<[string, (db: Database) => Promise<unknown>]>([
 ])('%s is no refused value', async (_, work) => {
   expect(isValueRefused(await refusalOf(work))).toBe(false);
 });
+
+test.each<[string, (db: Database) => Promise<unknown>]>([
+  [
+    'a statement that ran out of its time',
+    (db) =>
+      db.$transaction(async (tx) => {
+        await tx.$executeRaw`SET LOCAL statement_timeout = 1`;
+        await tx.$queryRaw`SELECT pg_sleep(10)::text`;
+      }),
+  ],
+  ['the loser of a conflict', raise('40001')],
+  ['the loser of a deadlock', raise('40P01')],
+  ['a lock that was not free in time', raise('55P03')],
+])('%s may be retried, and does not say that the database is out of reach', async (_, work) => {
+  const error = await refusalOf(work);
+  expect(isDatabaseUnavailable(error)).toBe(true);
+  expect(isDatabaseUnreachable(error)).toBe(false);
+});
+
+test.each<[string, (db: Database) => Promise<unknown>]>([
+  ['a shutdown', raise('57P01')],
+  ['a lost connection', raise('08006')],
+  [
+    'a refused socket',
+    () => Promise.reject(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })),
+  ],
+])('%s says that the database is out of reach', async (_, work) => {
+  expect(isDatabaseUnreachable(await refusalOf(work))).toBe(true);
+});
+
+/** What PostgreSQL raises with this SQLSTATE. */
+function raise(code: string) {
+  return (db: Database): Promise<unknown> =>
+    db.$executeRawUnsafe(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${code}'; END $$`);
+}
