@@ -19,6 +19,8 @@ export function conditionalRead(): MiddlewareHandler<ApiEnv> {
     const failed = failedPrecondition({ ifMatch, ifNoneMatch }, headers.get('etag') ?? '');
     if (failed === 'if-match') {
       const detail = 'The resource has another entity tag. Read it again without If-Match.';
+      // Hono would give the fields of the 200 to the problem.
+      c.res = undefined;
       throw new ProblemError({ code: 'precondition_failed', detail });
     }
     // The fields of the 200 that a cache keeps with its copy stay: Hono takes them over.

@@ -31,7 +31,7 @@ export const READ_ROWS: readonly Row[] = [
       status: Number(status),
       headers:
         status === 412
-          ? {}
+          ? { etag: null, 'cache-control': 'no-store' }
           : { etag: /^"[\w-]{22}"$/, 'cache-control': 'private, no-cache', vary: 'Authorization' },
       ...(status === 304 && { says: /^$/ }),
     })),
