@@ -13,7 +13,12 @@ import { ProblemError } from '../http/problems.ts';
 import { idIn, onInvalid, sendStored } from '../http/respond.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
-import { ifMatch, ifNoneMatch, notModified, responseHeaders } from '../schemas/conditions.ts';
+import {
+  ifNoneMatch,
+  notModified,
+  responseHeaders,
+  writePreconditions,
+} from '../schemas/conditions.ts';
 import {
   availabilityQuery,
   availabilitySchema,
@@ -139,7 +144,7 @@ const changeRoute = createRoute({
   summary: 'Change what is named; null removes the phone or the language',
   request: {
     params: customerParam,
-    headers: z.object(ifMatch),
+    headers: z.object(writePreconditions),
     body: { required: true, content: { 'application/json': { schema: changeCustomerBody } } },
   },
   responses: { 200: customerResponse('Changed.'), ...problems('customer_not_found') },

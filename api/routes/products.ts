@@ -15,7 +15,12 @@ import { jsonPointer } from '../http/validation.ts';
 import { priceProblems } from '../orders/amounts.ts';
 import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
-import { ifMatch, ifNoneMatch, notModified, responseHeaders } from '../schemas/conditions.ts';
+import {
+  ifNoneMatch,
+  notModified,
+  responseHeaders,
+  writePreconditions,
+} from '../schemas/conditions.ts';
 import {
   changeProductBody,
   newProductParam,
@@ -141,7 +146,7 @@ const putRoute = createRoute({
   summary: 'Create or replace a product',
   request: {
     params: newProductParam,
-    headers: z.object({ ...ifMatch, ...ifNoneMatch }),
+    headers: z.object(writePreconditions),
     body: { required: true, content: { 'application/json': { schema: putProductBody } } },
   },
   responses: {
@@ -161,7 +166,7 @@ const changeRoute = createRoute({
   description: 'No order takes an archived product. Orders that have it already continue.',
   request: {
     params: productParam,
-    headers: z.object(ifMatch),
+    headers: z.object(writePreconditions),
     body: { required: true, content: { 'application/json': { schema: changeProductBody } } },
   },
   responses: { 200: productResponse('Changed.'), ...problems('product_not_found') },

@@ -25,10 +25,12 @@ export const ifNoneMatch = {
     'The ETag of your copy, such as "v2". Returns 304 if it is current.',
   ),
 };
-export const ifMatch = {
+/** Of every write of a resource that has an entity tag: both are evaluated (RFC 9110 §13.2.2). */
+export const writePreconditions = {
   'if-match': optionalHeader(
     'The ETag of the version to change, such as "v2", or *. Returns 412 if it has changed.',
   ),
+  'if-none-match': optionalHeader('Returns 412 if the resource has this ETag; *: if it exists.'),
 };
 export const prefer = {
   prefer: optionalHeader(

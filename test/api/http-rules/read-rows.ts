@@ -85,6 +85,20 @@ export const READ_ROWS: readonly Row[] = [
     status: 200,
     headers: { etag: '"v2"' },
   },
+  ...['If-None-Match: *', 'If-None-Match: "v2"', 'If-Match: "v1"'].map((field) => ({
+    rule: `RFC 9110 §13.1: ${field} of a change to version 2`,
+    ask: 'PATCH /v1/products/letter-new',
+    sent: { headers: [field, JSON_TYPE], body: '{"archived":true}' },
+    status: 412,
+    code: 'precondition_failed',
+  })),
+  {
+    rule: 'RFC 9110 §13.1.2: If-None-Match: * does not change a customer',
+    ask: 'PATCH /v1/customers/{customer}',
+    sent: { headers: ['If-None-Match: *', JSON_TYPE], body: '{"name":"Ada"}' },
+    status: 412,
+    code: 'precondition_failed',
+  },
   ...['If-Match: "v1"', 'If-None-Match: *'].flatMap((field) =>
     ['PATCH', 'DELETE'].map((method) => ({
       rule: `RFC 9110 §13.1: ${field} where there are no entity tags`,

@@ -3,7 +3,7 @@ import type { Sent } from '../../support/raw-http.ts';
 
 export interface Row {
   readonly rule: string;
-  /** Method and target; `{order}`, `{endpoint}` and `{tag}` stand for what the shop has. */
+  /** Method and target; `{order}`, `{customer}`, `{endpoint}` and `{tag}` stand for what the shop has. */
   readonly ask: string;
   readonly sent?: Sent;
   readonly status: number;

@@ -26,6 +26,11 @@ beforeAll(async () => {
     body: { url: 'http://127.0.0.1:9/' },
   });
   known['endpoint'] = endpoint.headers.get('location')?.split('/').at(-1) ?? '';
+  const customer = await shop.request('POST', '/v1/customers', {
+    key: 'customer',
+    body: { email: 'letter@example.com', name: 'Ada Lovelace' },
+  });
+  known['customer'] = customer.headers.get('location')?.split('/').at(-1) ?? '';
   const order = await shop.request('GET', `/v1/orders/${known['order']}`, { role: 'admin' });
   known['tag'] = order.headers.get('etag') ?? '';
 });
