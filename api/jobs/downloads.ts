@@ -11,8 +11,12 @@ import { readChunks, type Job } from '../../prisma/jobs/jobs.ts';
 import { ProblemError } from '../http/problems.ts';
 
 export interface Downloads {
-  /** The response body. Throws ProblemError `overloaded` when too many are under way. */
-  open(job: Job, file: JobFile): ReadableStream<Uint8Array>;
+  /**
+   * The response body, whose place is free again when `signal` says that the client has left: nobody
+   * cancels a body that the server has not begun to send. Throws ProblemError `overloaded` when too many
+   * are under way.
+   */
+  open(job: Job, file: JobFile, signal: AbortSignal): ReadableStream<Uint8Array>;
 }
 
 /** Each reads a chunk whenever its client has taken the one before. */
@@ -30,20 +34,23 @@ export const CONTENT_TYPES: Readonly<Record<JobFile, string>> = {
 export function createDownloads(db: Database): Downloads {
   let running = 0;
   return {
-    open(job, file) {
+    open(job, file, signal) {
       if (running >= MAX_DOWNLOADS) {
         const detail = `At most ${MAX_DOWNLOADS} files are sent at once. Retry later.`;
         const retryAfterSeconds = RETRY_SECONDS;
         throw new ProblemError({ code: 'overloaded', detail, retryAfterSeconds });
       }
       running += 1;
-      return streamOf(textOf(db, job, file), () => (running -= 1));
+      return streamOf(textOf(db, job, file), { signal, ended: () => (running -= 1) });
     },
   };
 }
 
 /** Pulls the next piece when the client has taken the one before; `ended` is called once. */
-function streamOf(pieces: AsyncGenerator<string>, ended: () => void): ReadableStream<Uint8Array> {
+function streamOf(
+  pieces: AsyncGenerator<string>,
+  { signal, ended }: { readonly signal: AbortSignal; readonly ended: () => void },
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
@@ -51,6 +58,7 @@ function streamOf(pieces: AsyncGenerator<string>, ended: () => void): ReadableSt
     if (isOver) return;
     isOver = true;
     clearTimeout(timer);
+    signal.removeEventListener('abort', end);
     ended();
   };
   return new ReadableStream<Uint8Array>(
@@ -60,6 +68,8 @@ function streamOf(pieces: AsyncGenerator<string>, ended: () => void): ReadableSt
           end();
           controller.error(new Error('the client takes too long'));
         }, LIFETIME_MS).unref();
+        if (signal.aborted) end();
+        else signal.addEventListener('abort', end);
       },
       async pull(controller) {
         try {

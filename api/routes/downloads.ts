@@ -32,7 +32,8 @@ export function downloadRoutes({ db, cipher, downloads }: Services) {
     if (job === null || !filesOf(job).includes(file)) throw notFound();
     // Hono discards the body of HEAD unread: it would take a place until its time is over.
     const isHead = c.req.raw.method === 'HEAD';
-    return c.newResponse(isHead ? null : downloads.open(job, file), 200, {
+    const { signal } = c.req.raw;
+    return c.newResponse(isHead ? null : downloads.open(job, file, signal), 200, {
       'content-type': CONTENT_TYPES[file],
       'content-disposition': `attachment; filename="${job.type}-${id}-${file}"`,
       // Anyone with the link may read it, a cache may not.

@@ -298,6 +298,21 @@ describe('the files of a report', () => {
     for (const response of open.slice(1)) await response.body?.cancel();
   });
 
+  test('a client that leaves before its file is sent holds no place', async () => {
+    await movements(2);
+    const id = await create('stock_movements', justNow());
+    await runJobOf(shop.services, id);
+    const { path } = signDownload(CIPHER, { id, file });
+    const gone = { role: null, signal: AbortSignal.abort() };
+    const client = new AbortController();
+    const leaving = { role: null, signal: client.signal };
+    for (const _ of times(8, () => null)) await shop.request('GET', path, gone);
+    const unread = await Promise.all(times(8, () => shop.request('GET', path, leaving)));
+    expect(unread.map(({ status }) => status)).toEqual(times(8, () => 200));
+    client.abort();
+    expect(await statusOf(path)).toBe(200);
+  });
+
   test('the address to notify of the end of a report, however it was written, is exported with the person, and erased', async () => {
     const email = `${randomUUID()}@xn--mnchen-3ya.example`;
     const written = ` ${email.toUpperCase().replace('XN--MNCHEN-3YA', 'MÜNCHEN')} `;
