@@ -63,6 +63,9 @@ function codedBody(): ProblemError {
 /** A JSON media type with parameters in any form that RFC 9110 §5.6.6 allows. */
 const JSON_TYPE = /^(application\/(?:[\w.-]+\+)?json)[ \t]*(?:;|$)/i;
 
+/** Of the calls that take a body. No other request has one that anything reads, and TRACE may have none. */
+const WRITES: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
+
 /**
  * Makes the content type what the validators compare with: without parameters, because JSON has none
  * (RFC 8259 §11), and absent when there is no body, because many clients send it nevertheless.
@@ -70,7 +73,7 @@ const JSON_TYPE = /^(application\/(?:[\w.-]+\+)?json)[ \t]*(?:;|$)/i;
 export function normalizeContentType(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const type = c.req.header('content-type');
-    if (type !== undefined && c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+    if (type !== undefined && WRITES.includes(c.req.method)) {
       const isEmpty = (await c.req.text()) === '';
       const [, json] = JSON_TYPE.exec(type) ?? [];
       if (isEmpty || (json ?? type) !== type) {

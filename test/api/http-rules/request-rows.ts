@@ -152,6 +152,13 @@ export const REQUEST_ROWS: readonly Row[] = [
       headers: { allow: 'GET, HEAD, OPTIONS, POST' },
     }),
   ),
+  {
+    rule: 'RFC 9110 §9.3.8: TRACE with a content type',
+    ask: 'TRACE /v1/orders',
+    sent: { headers: [JSON_TYPE] },
+    status: 405,
+    headers: { allow: 'GET, HEAD, OPTIONS, POST' },
+  },
   ...['/v1/orders/{order}', '/v1/events', '/v1/products/letter', '/readyz'].map((path) => ({
     rule: 'RFC 9110 §9.3.2: HEAD',
     ask: `HEAD ${path}`,
