@@ -24,13 +24,15 @@ export function bulkRoutes(services: Services) {
   return jobRoutes(services, routes)
     .openapi(bulkRoute, async (c) => {
       const body = c.req.valid('json');
-      const selection = await selectItems(db, body);
-      const draft = bulkDraft(body, selection, { needsApproval });
       if (!body.dry_run) {
-        const key = c.req.valid('header')['idempotency-key'];
-        return requestJob<typeof bulkSchema>(services, c, { path: PATH, key, body, draft });
+        return requestJob<typeof bulkSchema>(services, c, {
+          path: PATH,
+          key: c.req.valid('header')['idempotency-key'],
+          body,
+          draft: async () => bulkDraft(body, await selectItems(db, body), { needsApproval }),
+        });
       }
-      const { ids, amounts } = selection;
+      const { ids, amounts } = await selectItems(db, body);
       const preview = {
         object: 'bulk_preview' as const,
         action: body.action,

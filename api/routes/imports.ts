@@ -25,7 +25,7 @@ export function importRoutes(services: Services) {
       path: FILE_PATH,
       key: c.req.valid('header')['idempotency-key'],
       body: importFingerprint(request),
-      draft: await importDraft(services, request),
+      draft: () => importDraft(services, request),
     });
   });
 }

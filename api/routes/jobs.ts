@@ -84,7 +84,8 @@ export async function requestJob<T extends z.ZodType>(
     readonly key: string;
     /** What the request says, to tell a repeat from another request. */
     readonly body: unknown;
-    readonly draft: JobDraft;
+    /** Not called for a repeat, which gets the stored response whatever is true by now. */
+    readonly draft: () => JobDraft | Promise<JobDraft>;
   },
 ) {
   const { path, key, body, draft } = request;
@@ -94,7 +95,7 @@ export async function requestJob<T extends z.ZodType>(
     body: JSON.stringify(jobBody(services.cipher, job)),
   });
   const outcome = await withIdempotencyKey(services.db, claim, async () => {
-    const job = await createJob(services.db, { by: operatorOf(c), claim, respond }, draft);
+    const job = await createJob(services.db, { by: operatorOf(c), claim, respond }, await draft());
     if (job === 'full') return refused(tooManyJobs());
     if (job.status === 'queued') {
       services.starts.begin(() => startJobAndMark(services, job), { job_id: job.id });

@@ -21,7 +21,7 @@ export function reportRoutes(services: Services) {
       path: PATH,
       key: c.req.valid('header')['idempotency-key'],
       body,
-      draft: { kind: 'report', type, params, notifyEmail },
+      draft: () => ({ kind: 'report', type, params, notifyEmail }),
     });
   });
 }

@@ -105,6 +105,24 @@ test('a bulk redrive waits while Temporal is unavailable, and then redrives each
   expect(await shop.db.auditEntry.count({ where: redriven })).toBeGreaterThanOrEqual(3);
 });
 
+test('a repeat of an accepted bulk action is its stored response, also when by now too many items match', async () => {
+  const orderId = await placedOrder(shop);
+  await deadLetterFixture(shop.db, orderId, { error: 'HTTP 500', subject: 'many' });
+  const options = { key: 'repeated' };
+  const body = { action: 'redrive', filter: { fingerprint: 'many: HTTP N' } };
+  const first = await bulk(body, options);
+  await shop.db.$executeRaw`
+    INSERT INTO dead_letters (id, source, subject, event_id, message, error, fingerprint, retry_count,
+      first_failed_at, last_failed_at)
+    SELECT id || n, source, subject, gen_random_uuid(), message, error, fingerprint, retry_count,
+      first_failed_at, last_failed_at
+    FROM dead_letters, generate_series(1, 10000) n WHERE subject = 'many'`;
+  const again = await bulk(body, options);
+  expect([again.status, await again.text()]).toEqual([202, await first.text()]);
+  expect(await problemOf(await bulk(body))).toMatchObject({ errors: [{ pointer: '#/filter' }] });
+  await shop.db.deadLetter.deleteMany({ where: { subject: 'many' } });
+});
+
 test('a bulk action that must be approved begins after another API key approved it, and the audit log has both', async () => {
   const app = createApp({ ...shop.services, bulkApproval: true });
   const call = (path: string, role: 'operator' | 'admin', body?: object) =>
