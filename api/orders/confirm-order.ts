@@ -36,7 +36,7 @@ async function storedOutcome(db: Database, orderId: OrderId): Promise<PlaceOrder
   const { status } = await requireOrder(db, orderId);
   if (status === 'expired') return refused(orderExpired(orderId));
   if (status === 'pending') return refused(paymentNotConfirmed());
-  // Older than its Idempotency-Key.
+  // Older than its Idempotency-Key, or erased.
   const detail = 'The response is not kept any more. Read the order.';
   throw new ProblemError({ code: 'not_found', detail });
 }

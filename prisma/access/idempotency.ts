@@ -3,6 +3,7 @@
  * of the work it protects, under a lease: a crashed claim is taken over when the lease ends. Claims
  * are raw SQL for the database's clock and ON CONFLICT.
  */
+import { ERASED } from '../../domain/erasure.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
@@ -94,12 +95,14 @@ export function keyReleased(): Prisma.Sql {
       FROM moved WHERE order_id = moved.id AND state = 'running')`;
 }
 
-/** The response that settled the order; null: it is not settled, or its key is not kept any more. */
+/** The response that settled the order; null: it is not settled, or its key is not kept any more, or erased. */
 export async function findStoredResponse(
   db: Database,
   orderId: OrderId,
 ): Promise<StoredResponse | null> {
-  const row = await db.idempotencyKey.findFirst({ where: { orderId, state: 'done' } });
+  const row = await db.idempotencyKey.findFirst({
+    where: { orderId, state: 'done', fingerprint: { not: ERASED } },
+  });
   if (row === null || row.status === null || row.body === null) return null;
   return { status: row.status, body: row.body };
 }

@@ -127,6 +127,13 @@ describe('a person with a shipped and refunded order', () => {
     expect(dead.status).toBe(200);
   });
 
+  test('the confirmation of an erased order is 404 and says to read the order', async () => {
+    const response = await shop.request('POST', `/v1/orders/${orderId}/confirm`);
+    const problem = await problemOf(response);
+    expect(problem).toMatchObject({ status: 404, code: 'not_found' });
+    expect(problem.detail).toContain('Read the order');
+  });
+
   test('a repeated request of an erased order is refused and places no second order', async () => {
     const orders = await shop.db.order.count();
     const { lines: _lines, ...person } = canaryOrder();
