@@ -81,5 +81,7 @@ type UnclearCallback = Extract<ReturnType<CallbackVerifier>, { kind: 'not_unders
 
 function badSignature(): ProblemError {
   const detail = 'Sign the raw body with the shared secret. The timestamp may differ by 5 minutes.';
-  return new ProblemError({ code: 'invalid_signature', detail });
+  // RFC 9110 §11.6.1 wants a challenge of every 401, and no registered scheme signs webhooks.
+  const headers = { 'www-authenticate': 'Signature realm="holdfast"' };
+  return new ProblemError({ code: 'invalid_signature', detail, headers });
 }

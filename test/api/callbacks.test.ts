@@ -204,6 +204,7 @@ describe("the warehouse's callback", () => {
       await send(body, 'msg-bad', { at: old }),
       await shop.request('POST', '/callbacks/warehouse', { role: null, body }),
     ]) {
+      expect(response.headers.get('www-authenticate')).toBe('Signature realm="holdfast"');
       expect((await problemOf(response)).code).toBe('invalid_signature');
     }
     expect(await stored('msg-bad')).toEqual([]);
