@@ -87,7 +87,7 @@ export function createApp(services: Services, operations = true) {
   if (!operations) hideOperations(app);
   const document = createDocument(app);
   app.use('/v1/*', authenticate(services), loadShedding(services), limitBody(), refuseUnstorable());
-  app.use('/v1/*', normalizeContentType(), holdToDocument(document), conditionalRead());
+  app.use('/v1/*', normalizeContentType(), conditionalRead(), holdToDocument(document));
   const routed = app
     .route('/', quoteRoutes(services))
     .route('/', orderRoutes(services))

@@ -16,7 +16,10 @@ export function conditionalRead(): MiddlewareHandler<ApiEnv> {
     if (!['GET', 'HEAD'].includes(c.req.method) || c.res.status !== 200) return;
     const ifMatch = c.req.header('if-match');
     const ifNoneMatch = c.req.header('if-none-match');
-    const failed = failedPrecondition({ ifMatch, ifNoneMatch }, headers.get('etag') ?? '');
+    const tag = headers.get('etag');
+    // Those of a read without a tag were evaluated before it (api/openapi/declared.ts).
+    if (tag === null) return;
+    const failed = failedPrecondition({ ifMatch, ifNoneMatch }, tag);
     if (failed === 'if-match') {
       const detail = 'The resource has another entity tag. Read it again without If-Match.';
       // Hono would give the fields of the 200 to the problem.

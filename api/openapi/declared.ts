@@ -19,9 +19,13 @@ export function holdToDocument(document: () => Document): MiddlewareHandler<ApiE
     if (methods === undefined || operation === undefined) return next();
     requireRole(c, operation);
     refuseUnknownParameters(c, operation);
-    if (!declares(operation, 'header', 'if-match')) {
+    const reads = ['GET', 'HEAD'].includes(c.req.method);
+    // Those with an entity tag are evaluated where it is known.
+    if (!declares(operation, 'header', 'if-none-match')) {
       // An empty tag: a representation that only `*` matches.
-      requirePreconditions(c, 'get' in methods ? '' : null);
+      const failed = failedPrecondition(fieldsOf(c), 'get' in methods ? '' : null);
+      if (reads && failed === 'if-none-match') return c.body(null, 304);
+      if (failed !== null) throw noEntityTag(failed);
     }
     const { required = false, content = {} } = operation.requestBody ?? {};
     if (required && 'application/json' in content) await requireBody(c);
@@ -50,15 +54,13 @@ function refuseUnknownParameters(c: Context<ApiEnv>, operation: Operation): void
   throw new ProblemError({ code: 'unknown_parameter', detail, errors });
 }
 
-/** Of a write. Those of a read are evaluated when its entity tag is known (conditional-read.ts). */
-function requirePreconditions(c: Context<ApiEnv>, tag: string | null): void {
-  if (c.req.method === 'GET' || c.req.method === 'HEAD') return;
-  const ifMatch = c.req.header('if-match');
-  const ifNoneMatch = c.req.header('if-none-match');
-  const failed = failedPrecondition({ ifMatch, ifNoneMatch }, tag);
-  if (failed === null) return;
+function fieldsOf(c: Context<ApiEnv>) {
+  return { ifMatch: c.req.header('if-match'), ifNoneMatch: c.req.header('if-none-match') };
+}
+
+function noEntityTag(failed: string): ProblemError {
   const detail = `This call has no entity tag to compare ${failed} with.`;
-  throw new ProblemError({ code: 'precondition_failed', detail });
+  return new ProblemError({ code: 'precondition_failed', detail });
 }
 
 async function requireBody(c: Context<ApiEnv>): Promise<void> {

@@ -73,7 +73,8 @@ interface Used {
 }
 
 function complete(operation: Operation, method: string, used: Used): Operation {
-  const { default: declared, ...successes } = operation.responses;
+  const { default: declared, ...own } = operation.responses;
+  const successes: Operation['responses'] = method === 'get' ? { 304: WITHOUT_TAG, ...own } : own;
   const responses: Operation['responses'] = {};
   const extra = isKeyed(operation) ? ['Idempotent-Replayed'] : [];
   for (const [status, response] of Object.entries(successes)) {
@@ -103,14 +104,12 @@ function problemsOf(
   const { parameters } = operation;
   const own = z.array(z.string()).default([]).parse(declared?.['x-problems']);
   const writes = method !== 'get';
-  const isTagged = '304' in operation.responses;
   return new Set<ProblemCode>([
     ...own.filter(isProblemCode),
     ...EVERY,
     ...(parameters.some((each) => each.in === 'path') ? (['not_found'] as const) : []),
     ...(operation['x-role'] === 'storefront' ? [] : (['forbidden'] as const)),
     ...(writes ? WRITE : []),
-    ...(writes || isTagged ? (['precondition_failed'] as const) : []),
     ...(isKeyed(operation) ? KEYED : []),
   ]);
 }
@@ -119,9 +118,15 @@ function isKeyed({ parameters }: Operation): boolean {
   return parameters.some(({ name }) => name === 'idempotency-key');
 }
 
+/** Of a read that declares no 304 of its own. */
+const WITHOUT_TAG: Operation['responses'][string] = {
+  description: 'The response to `If-None-Match: *`: it has no entity tag.',
+};
+
 const EVERY = [
   'unknown_parameter',
   'unauthorized',
+  'precondition_failed',
   'invalid_request',
   'internal_error',
   'overloaded',

@@ -261,6 +261,21 @@ describe('GET /v1/events as a stream', () => {
   });
 });
 
+test.each([
+  ['if-match', '"v1"', 412],
+  ['if-none-match', '*', 304],
+])(
+  'a stream whose precondition %s: %s fails is %i and is not opened',
+  async (name, value, status) => {
+    const id = await place();
+    for (const path of ['/v1/events', `/v1/orders/${id}/timeline`]) {
+      const response = await get(path, { accept: 'text/event-stream', [name]: value });
+      expect(response.status).toBe(status);
+      expect(openStreams()).toBe(0);
+    }
+  },
+);
+
 describe('GET /v1/orders/{id}/timeline as a stream', () => {
   test("a timeline stream sends the order's events from the first one, and none of another order", async () => {
     const id = await place();

@@ -49,6 +49,22 @@ export const READ_ROWS: readonly Row[] = [
     status: 404,
   },
 
+  // Preconditions of reads that have no entity tag.
+  ...[
+    ['If-Match: *', 200],
+    ['If-Match: "v1"', 412],
+    ['If-None-Match: "v1"', 200],
+    ['If-None-Match: *', 304],
+  ].flatMap(([field, status]) =>
+    ['GET', 'HEAD'].map((method) => ({
+      rule: `RFC 9110 §13.1: ${String(field)} where there is no entity tag`,
+      ask: `${method} /v1/events?limit=1`,
+      sent: { headers: [String(field)] },
+      status: Number(status),
+      headers: { etag: null, 'cache-control': 'no-store' },
+    })),
+  ),
+
   // Preconditions of writes.
   {
     rule: 'RFC 9110 §13.1.2: If-None-Match: * creates',

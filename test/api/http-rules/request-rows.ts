@@ -25,6 +25,12 @@ export const REQUEST_ROWS: readonly Row[] = [
     status: 415,
     headers: { 'accept-encoding': 'identity' },
   },
+  {
+    rule: 'RFC 9110 §8.4: a content coding without a body',
+    ask: 'GET /v1/orders',
+    sent: { headers: ['Content-Encoding: gzip'] },
+    status: 200,
+  },
   ...['identity', 'Identity', ''].map((coding) => ({
     rule: `RFC 9110 §8.4: a body with the content coding "${coding}"`,
     ask: 'POST /v1/orders',
