@@ -37,8 +37,24 @@ describe('fields of a request', () => {
     ['wait=-1', null],
     ['wait=1.5', null],
     ['wait=99999', 30],
+    ['foo="a, wait=5', 5],
+    ['wait=5; x="a=b"', 5],
   ])('Prefer: %s waits %s seconds', (prefer, seconds) => {
     expect(waitPreference(prefer)).toBe(seconds);
+  });
+
+  test.each([
+    ['names', 'x'],
+    ['spaces', ' '],
+    ['strings without an end', '"\\'],
+    ['parameters', 'x;'],
+    ['commas', ','],
+  ])('a field with many %s prefers what the short one prefers, up to 1 kB', (_, filler) => {
+    const long = filler.repeat(10_000);
+    expect(waitPreference(`wait=5, ${long}`)).toBe(5);
+    expect(preferredType(`b, ${long}`, ['a', 'b'])).toBe('b');
+    expect(waitPreference(`${long}, wait=5`)).toBeNull();
+    expect(waitPreference(`x${' '.repeat(1_015)}, wait=50`)).toBeNull();
   });
 
   test.each([
