@@ -11,8 +11,11 @@ import { createWakeup } from '../prisma/client/wakeup.ts';
 import { findOrderStatus } from '../prisma/orders/orders.ts';
 
 export interface OrderWaiters {
-  /** Resolves when the order is settled or does not exist, after the time, or at `close`. */
-  untilSettled(orderId: OrderId, limits: WaitLimits): Promise<void>;
+  /**
+   * Resolves when the order is settled or does not exist, after the time, or at `close`. False: it did not
+   * wait, because too many do.
+   */
+  untilSettled(orderId: OrderId, limits: WaitLimits): Promise<boolean>;
   /** Ends all waits, now and later. */
   close(): void;
 }
@@ -75,8 +78,9 @@ export function createOrderWaiters(deps: {
   return {
     async untilSettled(orderId, limits) {
       const own = [...waiters].filter(({ apiKeyId }) => apiKeyId === limits.apiKeyId).length;
-      if (waiters.size >= maxWaiters || own >= maxPerKey) return;
+      if (waiters.size >= maxWaiters || own >= maxPerKey) return false;
       await untilSettled(orderId, limits);
+      return true;
     },
     close() {
       closed = true;

@@ -23,8 +23,9 @@ export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> 
     let permit = await acquirePermit(limiter, signal);
     c.set('releaseWhileWaiting', async (wait) => {
       permit.release();
-      await wait();
+      const result = await wait();
       permit = await acquirePermit(limiter, signal);
+      return result;
     });
     try {
       await next();

@@ -32,7 +32,7 @@ export interface ApiEnv {
     /** Aborted when the client disconnects or the deadline passes: then no new work is started. */
     requestDeadline: AbortSignal;
     /** Releases the permit during `wait`, then acquires a new one. Throws ProblemError when rejected. */
-    releaseWhileWaiting: (wait: () => Promise<void>) => Promise<void>;
+    releaseWhileWaiting: <T>(wait: () => Promise<T>) => Promise<T>;
   };
 }
 

@@ -37,8 +37,9 @@ export function orderReadRoutes(services: Services) {
         const waitSeconds = waitPreference(c.req.header('prefer'));
         if (waitSeconds !== null) {
           const limits = { ...clientOf(c), waitMs: waitSeconds * 1_000 };
-          await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
-          c.header('preference-applied', `wait=${waitSeconds}`);
+          const wait = () => waiters.untilSettled(id, limits);
+          const hasWaited = await c.var.releaseWhileWaiting(wait);
+          if (hasWaited) c.header('preference-applied', `wait=${waitSeconds}`);
         }
         const view = await viewOrder(services, id, readerOf(c));
         if (view === null) throw orderNotFound();

@@ -18,6 +18,7 @@ import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { openShop, openShopForTest, type Shop } from '../support/shop.ts';
 import { placedOrder } from '../support/orders.ts';
 import { times } from '../support/times.ts';
+import { createOrderWaiters } from '../../services/order-waiters.ts';
 
 /** No test lasts so long. */
 const NEVER_MS = 600_000;
@@ -186,6 +187,17 @@ describe('Prefer: wait', () => {
     await shop.db.$executeRaw`UPDATE orders SET status = 'shipped' WHERE id = ${id}`;
     expect((await orderOf(await waiting)).status).toBe('shipped');
   });
+});
+
+test('a read over the limit of waits returns at once, and says of no preference that it was applied', async () => {
+  const id = await placed();
+  const { db, notifications } = shop.services;
+  const waiters = createOrderWaiters({ db, notifications, maxWaiters: 0 });
+  const app = createApp({ ...shop.services, waiters });
+  const headers = { prefer: 'wait=30', authorization: 'Bearer hf_local_storefront' };
+  const response = await app.request(`/v1/orders/${id}`, { headers });
+  waiters.close();
+  expect([response.status, response.headers.get('preference-applied')]).toEqual([200, null]);
 });
 
 describe('GET /v1/orders/{id}: 304', () => {

@@ -132,7 +132,7 @@ describe('a request that may wait or stream', () => {
     const { id } = await orderOf(await shop.place());
     const { other } = shop.services.limiters;
     const acquired: (Permit | Rejection)[] = [];
-    const untilSettled = async () => void acquired.push(await other.acquire(connected()));
+    const untilSettled = async () => acquired.push(await other.acquire(connected())) > 0;
     const app = createApp({
       ...shop.services,
       waiters: { ...shop.services.waiters, untilSettled },
