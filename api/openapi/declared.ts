@@ -39,6 +39,9 @@ function requireRole(c: Context<ApiEnv>, { 'x-role': role }: Operation): void {
   throw new ProblemError({
     code: 'forbidden',
     detail: `This call requires the role ${role}; the API key has the role ${c.var.apiKey.role}.`,
+    headers: {
+      'www-authenticate': `Bearer realm="holdfast", error="insufficient_scope", scope="${role}"`,
+    },
   });
 }
 

@@ -53,7 +53,9 @@ export const COMPONENT_HEADERS = {
   'X-Request-Id': header('Identifies the request in the log.'),
   'X-Correlation-Id': header('The one of the request, or the request id.'),
   'Retry-After': header('Seconds after which the same request may succeed.', 'integer'),
-  'WWW-Authenticate': header('The scheme of the API key (RFC 6750).'),
+  'WWW-Authenticate': header(
+    'The scheme of the API key (RFC 6750), and the role that a call requires as `scope`.',
+  ),
   'Accept-Encoding': header('The content codings that a request body may have.'),
   Location: header('The path of what was created.'),
   ETag: header('The entity tag of the representation, for If-Match and If-None-Match.'),

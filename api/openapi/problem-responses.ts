@@ -41,6 +41,7 @@ const MEMBERS: Readonly<Partial<Record<ProblemCode, Readonly<Record<string, Sche
 /** The headers of every problem with a status. */
 const HEADERS: Readonly<Record<number, readonly string[]>> = {
   401: ['WWW-Authenticate'],
+  403: ['WWW-Authenticate'],
   409: ['Retry-After'],
   415: ['Accept-Encoding'],
   429: ['Retry-After'],

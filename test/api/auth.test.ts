@@ -207,7 +207,11 @@ describe('each route', () => {
         const response = await shop.request(method, `${path}${query}`, { role, key, body });
         const allowed = ROLES.indexOf(role) >= ROLES.indexOf(lowest);
         expect(response.status, role).toBe(allowed ? status : 403);
-        if (!allowed) expect((await problemOf(response)).code).toBe('forbidden');
+        if (allowed) continue;
+        expect((await problemOf(response)).code).toBe('forbidden');
+        expect(response.headers.get('www-authenticate')).toBe(
+          `Bearer realm="holdfast", error="insufficient_scope", scope="${lowest}"`,
+        );
       }
     },
   );
