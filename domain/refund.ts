@@ -34,6 +34,12 @@ export const REFUND_CAUSES = ['requested', 'order_cancelled', 'provider'] as con
  */
 export type RefundCause = (typeof REFUND_CAUSES)[number];
 
+/**
+ * The failure code of the refund that a compensation was making when an operator skipped it. The provider may
+ * have made it all the same.
+ */
+export const SETTLED_MANUALLY = 'settled_manually';
+
 /** For how long a pending refund is followed before a person is asked. */
 export const REFUND_FOLLOWED_MS = 30 * 24 * 3_600_000;
 

@@ -328,10 +328,11 @@ HAVING sum(l.quantity) > COALESCE(o.reserved_quantity, o.quantity, 0);
 -- invariant: refunds_progress
 -- title: A refund is started, and settled or waiting for a person within a day, or 30 once the provider accepts it
 -- holds: settled
+-- The checkout carries out the refund of an order that it is cancelling.
 SELECT r.id AS subject, format('%s at %s, started at %s', r.status, r.requested_at,
   COALESCE(r.workflow_started_at::text, 'no known time')) AS detail
-FROM refunds r, given
-WHERE (r.cause = 'requested' OR r.accepted_at IS NOT NULL) AND (
+FROM refunds r JOIN orders o ON o.id = r.order_id, given
+WHERE (r.cause = 'requested' OR r.accepted_at IS NOT NULL OR o.status = 'cancelled') AND (
   (r.status = 'requested' AND r.requested_at < now() - grace
     AND (r.workflow_started_at IS NULL
       OR r.workflow_started_at < now() - grace - interval '25 hours'))

@@ -3,7 +3,8 @@ import { findAttention, findAuthorizationLeft } from '../../prisma/orders/step-a
 import { recordCancelled, recordCancelling } from '../../prisma/orders/record-steps.ts';
 import type { Shipment } from '../../domain/shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
-import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import { recordResolved } from '../../prisma/payments/step-decisions.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';

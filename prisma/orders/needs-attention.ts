@@ -1,7 +1,6 @@
-/** Orders that wait for a person: how the wait starts and how it ends. */
+/** Orders that wait for a person: how the wait starts. payments/step-decisions.ts says how it ends. */
 import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { OrderStatus } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   transitionOrder,
@@ -77,39 +76,4 @@ async function replaceRequest(
     eventId: null,
   });
   return transitionOrder(tx, request);
-}
-
-/**
- * A person, or a deadline, decided; the order resumes at the step's stage. Counting of attempts starts
- * again. A capture that was done manually is marked on the payment, which must not be voided.
- */
-export async function recordResolved(
-  db: Database,
-  orderId: OrderId,
-  resolved: {
-    readonly step: string;
-    readonly decision: string;
-    readonly note: string;
-    readonly actor: string;
-    readonly resumes: OrderStatus;
-  },
-): Promise<TransitionOutcome> {
-  const { resumes, ...data } = resolved;
-  return orderTransaction(db, orderId, async (tx) => {
-    const change = await transitionOrder(tx, {
-      orderId,
-      type: 'order.attention_resolved',
-      to: resumes,
-      dedupKey: null,
-      data,
-      causationId: resolved.actor,
-    });
-    const { step, decision } = resolved;
-    if (change.kind === 'changed' && step === 'capturePayment' && decision === 'skip') {
-      await tx.payment.updateMany({ where: { orderId }, data: { capturedManually: true } });
-    }
-    await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
-    await tx.stepAttempt.deleteMany({ where: { orderId, step } });
-    return change;
-  });
 }

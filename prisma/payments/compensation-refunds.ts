@@ -1,11 +1,12 @@
 /** The refunds that the compensation of a captured payment makes: those requested before, then the rest. */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
-import { leftOnCard, type Refund } from '../../domain/refund.ts';
-import type { Database } from '../client/client.ts';
+import { leftOnCard, SETTLED_MANUALLY, type Refund } from '../../domain/refund.ts';
+import type { Database, Transaction } from '../client/client.ts';
 import { newId } from '../client/ids.ts';
 import { orderTransaction } from '../orders/transition.ts';
 import { recordCapture } from './payments.ts';
+import { failRefund } from './refund-outcomes.ts';
 import { OPEN, toRefund, WITH_LINES } from './refunds.ts';
 import { openRefund } from './request-refund.ts';
 
@@ -52,4 +53,16 @@ export async function openRemainingRefund(
       reason: null,
     });
   });
+}
+
+/**
+ * An operator skipped the compensation: its refund claims nothing any more, unless the provider has
+ * accepted it. Call it under the order's lock.
+ */
+export async function skipRemainingRefund(tx: Transaction, orderId: OrderId): Promise<void> {
+  const row = await tx.refund.findFirst({
+    where: { orderId, cause: 'order_cancelled', status: 'requested' },
+    include: WITH_LINES,
+  });
+  if (row) await failRefund(tx, toRefund(row), SETTLED_MANUALLY);
 }

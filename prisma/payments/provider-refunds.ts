@@ -3,7 +3,12 @@
  * at the provider is recorded. Safe in any order and any number of times, and at several processes at once.
  */
 import { externalRefundKey, type OrderId, type RefundId } from '../../domain/ids.ts';
-import { cardPartOf, type ProviderRefund, type Refund } from '../../domain/refund.ts';
+import {
+  cardPartOf,
+  SETTLED_MANUALLY,
+  type ProviderRefund,
+  type Refund,
+} from '../../domain/refund.ts';
 import type { Database } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import { newId } from '../client/ids.ts';
@@ -43,8 +48,13 @@ async function findByKey(
   { key, reference, paymentReference: providerReference }: ProviderRefund,
 ): Promise<Refund | null> {
   const keys = [externalRefundKey(reference), ...(key === null ? [] : [key])];
-  // Metadata can be copied to the refund of another payment.
-  const where = { key: { in: keys }, order: { payment: { providerReference } } };
+  // Metadata can be copied to the refund of another payment. One of ours that was skipped, and made all the
+  // same, is recorded as made at the provider.
+  const where = {
+    key: { in: keys },
+    order: { payment: { providerReference } },
+    OR: [{ failureCode: null }, { failureCode: { not: SETTLED_MANUALLY } }],
+  };
   const row = await db.refund.findFirst({ where, include: WITH_LINES });
   return row && toRefund(row);
 }

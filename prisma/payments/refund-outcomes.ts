@@ -78,13 +78,20 @@ export async function recordRefundFailed(
   refund: Refund,
   failureCode: string,
 ): Promise<void> {
-  await orderTransaction(db, refund.orderId, async (tx) => {
-    const from = await settle(tx, refund, { status: 'failed', failureCode });
-    if (from === null) return;
-    await unclaim(tx, refund, failureCode);
-    await publish(tx, refund, ['refund.failed', { status: 'failed', failure_code: failureCode }]);
-    await closeAttempts(tx, refund);
-  });
+  await orderTransaction(db, refund.orderId, (tx) => failRefund(tx, refund, failureCode));
+}
+
+/** The same within a transaction of the order. */
+export async function failRefund(
+  tx: Transaction,
+  refund: Refund,
+  failureCode: string,
+): Promise<void> {
+  const from = await settle(tx, refund, { status: 'failed', failureCode });
+  if (from === null) return;
+  await unclaim(tx, refund, failureCode);
+  await publish(tx, refund, ['refund.failed', { status: 'failed', failure_code: failureCode }]);
+  await closeAttempts(tx, refund);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { syncRefunds } from '../../activities/provider-refunds.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
@@ -190,6 +191,27 @@ describe('a compensation after refund requests', () => {
     await steps.run('voidOrRefundPayment', { orderId });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
     expect(effectsOf(steps, orderId)['refund']).toBe(1);
+  });
+
+  test('a refund that the provider made although an operator skipped it is recorded', async () => {
+    const orderId = await paid();
+    const step = 'voidOrRefundPayment';
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
+    await steps.runFailing(step, { orderId });
+    await steps.run('recordNeedsAttention', { orderId, steps: [step], failure: 'no answer' });
+    const decided = { decision: 'skip', note: 'paid by transfer', actor: 'op' } as const;
+    await steps.run('recordResolved', { orderId, step, ...decided, resumes: 'cancelling' });
+    const { providerReference } = await paymentOf(orderId);
+    for (const _ of ['once', 'and again by a process that took over']) {
+      await syncRefunds({ db: steps.db, ...steps.gateways }, providerReference ?? '');
+    }
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
+    const refunds = await listRefunds(steps.db, orderId);
+    expect(refunds.map(({ cause, status }) => [cause, status])).toEqual([
+      ['order_cancelled', 'failed'],
+      ['provider', 'succeeded'],
+    ]);
   });
 
   test('a compensation after a refund whose response was lost refunds only the rest', async () => {

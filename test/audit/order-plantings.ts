@@ -247,6 +247,22 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'refunds_progress',
+    what: 'a refund that a cancelled order still claims',
+    subject: 'rfd_planted',
+    statements: [
+      `UPDATE payments SET refunding_minor = captured_minor
+       WHERE order_id = ':refundedAndReleasedManually'`,
+      `INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, currency, requested_at)
+       SELECT 'rfd_planted', order_id, order_id || '/refund', 'order_cancelled', 'requested',
+         captured_minor, currency, now() - interval '1 hour'
+       FROM payments WHERE order_id = ':refundedAndReleasedManually'`,
+      `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+       SELECT order_id, key, 'refund', 'requested', amount_minor, currency
+       FROM refunds WHERE id = 'rfd_planted'`,
+    ],
+  },
+  {
     invariant: 'intents_first',
     what: 'a capture without a recorded intent',
     subject: ':shipped/capture',

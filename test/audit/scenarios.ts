@@ -20,8 +20,9 @@ import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
 import { recordAction } from '../../prisma/access/operator-actions.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
-import * as attention from '../../prisma/orders/needs-attention.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
+import { recordResolved } from '../../prisma/payments/step-decisions.ts';
 import {
   recordActionRequired,
   recordDeclined,
@@ -286,7 +287,7 @@ async function waiting(
   steps: readonly string[],
 ): Promise<OrderId> {
   const waiting = { steps, failure: 'provider_unavailable: refund' };
-  await attention.recordNeedsAttention(shop.db, id, waiting);
+  await recordNeedsAttention(shop.db, id, waiting);
   return id;
 }
 
@@ -331,7 +332,7 @@ async function skip(
   { step, resumes }: { readonly step: string; readonly resumes: OrderStatus },
 ): Promise<void> {
   const decided = { decision: 'skip', note: 'done manually', actor: 'key_operator' };
-  await attention.recordResolved(db, id, { ...decided, step, resumes });
+  await recordResolved(db, id, { ...decided, step, resumes });
 }
 
 async function startCancelling(

@@ -6,7 +6,8 @@ import { createReconciliationClient } from '../../temporal/reconciliation-client
 import type { OrderId } from '../../domain/ids.ts';
 import { listDiscrepanciesOf } from '../../prisma/operations/discrepancies.ts';
 import { newId } from '../../prisma/client/ids.ts';
-import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import { recordResolved } from '../../prisma/payments/step-decisions.ts';
 import {
   findReconciliation,
   listReconciliations,

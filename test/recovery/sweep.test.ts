@@ -4,7 +4,8 @@ import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/i
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordCancelling } from '../../prisma/orders/record-steps.ts';
-import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import { recordResolved } from '../../prisma/payments/step-decisions.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../../domain/attention.ts';

@@ -1,6 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { syncRefunds } from '../../activities/provider-refunds.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import { findPaymentRecords } from '../../prisma/operations/reconciliation-records.ts';
+import { listRefunds } from '../../prisma/payments/refunds.ts';
+import { eraseOrder } from '../../prisma/privacy/erase.ts';
 import { followCase } from '../../services/payment-cases.ts';
 import { cancelUpdate, shipmentReleasedSignal } from '../../workflows/checkout/contract.ts';
 import { atProvider, openCase } from '../support/cases.ts';
@@ -17,6 +21,7 @@ import {
   viewOf,
   waitingFor,
 } from '../support/expectations.ts';
+import { refundInDashboard } from '../support/provider-refunds.ts';
 import { orderIdOf, PUBLIC_URL, type CheckoutHandle } from '../support/running-shop.ts';
 import { answerShipment, decide, resolve, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
@@ -52,6 +57,27 @@ describe('a compensation that fails permanently', () => {
       where: { orderId: orderIdOf(handle), type: 'order.attention_resolved' },
     });
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
+  });
+
+  test('a skipped refund claims no money, so a refund in the dashboard is recorded and compared, and the order can be erased', async () => {
+    const handle = await unrefundable();
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
+    await handle.result();
+    const orderId = orderIdOf(handle);
+    const payment = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
+    expect(payment).toMatchObject({ status: 'captured', refundingMinor: 0 });
+    const [skipped] = await listRefunds(shop.db, orderId);
+    expect(skipped).toMatchObject({ status: 'failed', failureCode: 'settled_manually' });
+    await refundInDashboard(shop, payment.providerReference);
+    await syncRefunds({ db: shop.db, ...shop.gateways }, payment.providerReference ?? '');
+    const refunded = { status: 'refunded', refundedMinor: payment.capturedMinor };
+    // What has changed a moment ago is not compared yet.
+    const data = { updatedAt: new Date(Date.now() - 600_000) };
+    await shop.db.payment.update({ where: { orderId }, data });
+    const named = { references: [], orderIds: [orderId] };
+    const compared = [{ ...refunded, inFlight: false }];
+    expect(await findPaymentRecords(shop.db, named)).toMatchObject(compared);
+    expect(await eraseOrder(shop.db, orderId, 'system')).toBe(true);
   });
 
   test('the card of an order that waits says first what waits, why, and where to decide', async () => {

@@ -11,7 +11,8 @@ import {
   recordReserved,
   recordShipped,
 } from '../../../prisma/orders/record-steps.ts';
-import { recordNeedsAttention, recordResolved } from '../../../prisma/orders/needs-attention.ts';
+import { recordNeedsAttention } from '../../../prisma/orders/needs-attention.ts';
+import { recordResolved } from '../../../prisma/payments/step-decisions.ts';
 import { openOrder } from '../../../prisma/orders/place-order.ts';
 import { recordDeclined, recordPlaced } from '../../../prisma/orders/settle-order.ts';
 import {
