@@ -81,7 +81,7 @@ export const CHECKOUT_STEPS = [
       title: 'Void or refund the payment',
       retryBudgetMs: 1 * DAY_MS,
       decisions: {
-        retry: 'Looks up the payment, then voids or refunds it under the same key.',
+        retry: 'Looks up the payment, then voids it, or refunds what is left.',
         skip: COMPENSATED_MANUALLY,
       },
     },

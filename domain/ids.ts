@@ -115,6 +115,14 @@ export function refundKey(orderId: OrderId, refundId: RefundId): string {
   return `${providerKey(orderId, 'refund')}/${refundId}`;
 }
 
+/**
+ * The key of the refund of what is left of a cancelled order. What a refusal leaves is an intent of its own.
+ */
+export function remainingRefundKey(orderId: OrderId, refused: number): string {
+  const key = providerKey(orderId, 'refund');
+  return refused === 0 ? key : `${key}/${refused + 1}`;
+}
+
 /** The key of a refund that was made at the provider: its id there. */
 export function externalRefundKey(reference: string): string {
   return `external/${reference}`;

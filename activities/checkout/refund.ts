@@ -5,7 +5,7 @@
  * without being sure is only looked up from then on.
  */
 import type { Payment } from '../../domain/payment.ts';
-import { cardPartOf, REFUND_FOLLOWED_MS, type Refund } from '../../domain/refund.ts';
+import { cardPartOf, leftOnCard, REFUND_FOLLOWED_MS, type Refund } from '../../domain/refund.ts';
 import type { ProviderPayment, RefundOutcome } from '../../gateways/payments.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import {
@@ -63,13 +63,9 @@ export async function refundAll(
   payment: Payment,
   actual: ProviderPayment,
 ): Promise<VoidOrRefundOutcome> {
-  const { db } = deps;
   await refundRequested(deps, payment);
   if (actual.refundedMinor > 0) await syncRefunds(deps, actual.reference);
-  const rest = await openRemainingRefund(db, payment, actual.capturedMinor);
-  if (rest === null) return { kind: 'refunded', amountMinor: 0 };
-  if (rest.status === 'requested') await refundRest(deps, payment, rest);
-  return { kind: 'refunded', amountMinor: rest.amountMinor };
+  return refundRest(deps, payment, actual);
 }
 
 /** Requests the order's refunds that the provider has not accepted yet, each under its own key. */
@@ -147,24 +143,36 @@ function settledOutcome({ status, amountMinor, failureCode }: Refund): RefundPay
   return failureCode === null ? null : { kind: 'refused', code: failureCode };
 }
 
-/** A refused refund is a fault here: the order cannot be compensated. */
+/**
+ * A refused refund is a fault here, since the order cannot be compensated, unless less is left by now: then
+ * somebody has refunded a part at the provider meanwhile.
+ */
 async function refundRest(
   deps: ActivityDependencies,
   payment: Payment,
-  rest: Refund,
-): Promise<void> {
+  actual: ProviderPayment,
+): Promise<VoidOrRefundOutcome> {
+  const { db } = deps;
+  const rest = await openRemainingRefund(db, payment, actual.capturedMinor);
+  if (rest === null) return { kind: 'refunded', amountMinor: 0 };
+  const refunded = { kind: 'refunded', amountMinor: rest.amountMinor } as const;
+  if (rest.status !== 'requested') return refunded;
   const outcome = await requestRefund(deps, payment, rest);
   switch (outcome.kind) {
     case 'done':
-      return recordRefundSucceeded(deps.db, rest, outcome.reference);
+      await recordRefundSucceeded(db, rest, outcome.reference);
+      return refunded;
     case 'pending':
-      return recordRefundPending(deps.db, rest, outcome);
+      await recordRefundPending(db, rest, outcome);
+      return refunded;
     case 'refused':
-      if (outcome.code !== 'charge_already_refunded') throw rejectedRequest('refund', outcome.code);
-      // It was refunded at the provider meanwhile.
-      await recordRefundFailed(deps.db, rest, outcome.code);
-      await syncRefunds(deps, requireReference(payment));
-      return;
+      // It claims nothing any more, so that a refund made at the provider can be recorded.
+      await recordRefundFailed(db, rest, outcome.code);
+      await syncRefunds(deps, actual.reference);
+      if (leftOnCard(await requirePayment(db, payment.orderId)) < rest.amountMinor) {
+        return refundRest(deps, payment, actual);
+      }
+      throw rejectedRequest('refund', outcome.code);
     case 'unavailable':
     case 'unknown':
       throw providerFailure('refund', outcome);

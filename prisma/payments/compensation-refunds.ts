@@ -1,5 +1,5 @@
 /** The refunds that the compensation of a captured payment makes: those requested before, then the rest. */
-import { providerKey, type OrderId } from '../../domain/ids.ts';
+import { remainingRefundKey, type OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { leftOnCard, SETTLED_MANUALLY, type Refund } from '../../domain/refund.ts';
 import type { Database, Transaction } from '../client/client.ts';
@@ -7,7 +7,7 @@ import { newId } from '../client/ids.ts';
 import { orderTransaction } from '../orders/transition.ts';
 import { recordCapture } from './payments.ts';
 import { failRefund } from './refund-outcomes.ts';
-import { OPEN, toRefund, WITH_LINES } from './refunds.ts';
+import { FAILED, OPEN, toRefund, WITH_LINES } from './refunds.ts';
 import { openRefund } from './request-refund.ts';
 
 /** Refunds on request that the provider is not known to have accepted, oldest first. */
@@ -24,8 +24,10 @@ export async function listUnacceptedRefunds(
 }
 
 /**
- * The refund of what is left on the card of a cancelled order, recorded once; null when nothing is left.
- * Records the capture too if its response had been lost. Store credit comes back with the order's end.
+ * The refund of what is left on the card of a cancelled order, recorded once, and anew after the provider
+ * refused it; null when nothing is left. One that the provider accepted stays the only one, even if it failed
+ * later: then a person is asked. Records the capture too if its response had been lost. Store credit comes
+ * back with the order's end.
  */
 export async function openRemainingRefund(
   db: Database,
@@ -33,10 +35,15 @@ export async function openRemainingRefund(
   takenMinor = payment.dueMinor,
 ): Promise<Refund | null> {
   const { orderId } = payment;
-  const key = providerKey(orderId, 'refund');
   return orderTransaction(db, orderId, async (tx) => {
     await recordCapture(tx, payment, takenMinor);
-    const row = await tx.refund.findUnique({ where: { key }, include: WITH_LINES });
+    const rests = await tx.refund.findMany({
+      where: { orderId, cause: 'order_cancelled' },
+      include: WITH_LINES,
+    });
+    const wasRefused = ({ status, providerReference }: (typeof rests)[number]): boolean =>
+      FAILED.some((each) => each === status) && providerReference === null;
+    const row = rests.find((each) => !wasRefused(each));
     if (row) return toRefund(row);
     const captured = await tx.payment.findUniqueOrThrow({ where: { orderId } });
     const amountMinor = leftOnCard(captured);
@@ -45,7 +52,7 @@ export async function openRemainingRefund(
     return openRefund(tx, {
       id,
       orderId,
-      key,
+      key: remainingRefundKey(orderId, rests.length),
       cause: 'order_cancelled',
       amountMinor,
       creditMinor: 0,

@@ -193,6 +193,40 @@ describe('a compensation after refund requests', () => {
     expect(effectsOf(steps, orderId)['refund']).toBe(1);
   });
 
+  test('a compensation whose claimed rest is refunded in part in the dashboard meanwhile refunds what is left', async () => {
+    const orderId = await paid();
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.faults.set(REFUND, { mode: 'fail_before', times: 2 });
+    await steps.runFailing('voidOrRefundPayment', { orderId });
+    const { providerReference } = await paymentOf(orderId);
+    await refundInDashboard(steps, providerReference, { amount: 1_000 });
+    await steps.runFailing('voidOrRefundPayment', { orderId });
+    for (const _ of ['first', 'and again by a process that took over']) {
+      const outcome = await steps.run('voidOrRefundPayment', { orderId });
+      expect(outcome).toEqual({ kind: 'refunded', amountMinor: 1_400 });
+    }
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundedMinor: 2_400 });
+    const refunds = await listRefunds(steps.db, orderId);
+    expect(refunds.map(({ key, amountMinor, status }) => [key, amountMinor, status])).toEqual([
+      [`${orderId}/refund`, 2_400, 'failed'],
+      [expect.stringMatching(/^external/), 1_000, 'succeeded'],
+      [`${orderId}/refund/2`, 1_400, 'succeeded'],
+    ]);
+    expect(effectsOf(steps, orderId)['refund']).toBe(2);
+  });
+
+  test('a compensation whose refund was refused claims no money while a person is asked, and is repeated', async () => {
+    const orderId = await paid();
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
+    const failure = await steps.runFailing('voidOrRefundPayment', { orderId });
+    expect(failure).toMatchObject({ type: 'provider_rejected_request', nonRetryable: true });
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'captured', refundingMinor: 0 });
+    const outcome = await steps.run('voidOrRefundPayment', { orderId });
+    expect(outcome).toEqual({ kind: 'refunded', amountMinor: 2_400 });
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundedMinor: 2_400 });
+  });
+
   test('a refund that the provider made although an operator skipped it is recorded', async () => {
     const orderId = await paid();
     const step = 'voidOrRefundPayment';
