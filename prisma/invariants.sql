@@ -185,9 +185,15 @@ WHERE (p.status::text <> ALL (CASE
   AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded') AND EXISTS (
     SELECT FROM refunds r WHERE r.order_id = o.id AND r.status NOT IN ('requested', 'succeeded')
       AND r.provider_reference IS NOT NULL))
-  -- A bank took it back in a dispute; if that is won later, a person refunds it.
-  AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
-    AND EXISTS (SELECT FROM payment_cases c WHERE c.order_id = o.id AND c.kind = 'dispute')))
+  -- A bank took it back in a dispute, or gave it back and a person was asked. A decided dead letter is kept
+  -- for 30 days (domain/retention.ts).
+  AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded') AND EXISTS (
+    SELECT FROM payment_cases c WHERE c.order_id = o.id AND c.kind = 'dispute' AND (c.is_open
+      OR p.refunded_minor + p.refunding_minor + p.disputed_minor >= LEAST(p.captured_minor,
+        p.captured_minor + p.credit_minor - p.credited_minor - p.crediting_minor)
+      OR c.closed_at < now() - interval '30 days'
+      OR EXISTS (SELECT FROM dead_letters d
+        WHERE d.source = 'refund' AND d.subject = 'dispute' AND d.order_id = o.id)))))
   OR NOT CASE p.status
     WHEN 'captured' THEN p.captured_minor = COALESCE(o.due_minor, o.total_minor) - p.credit_minor
       AND p.refunded_minor = 0

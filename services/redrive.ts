@@ -59,7 +59,7 @@ export type RedriveOutcome =
   | { readonly kind: 'not_applicable' }
   /** No step is waiting for this decision. The dead letter is open again. */
   | { readonly kind: 'not_waiting' }
-  /** The refund has failed at the provider: only a new one can return the money. */
+  /** Only a new refund can return the money: one has failed at the provider, or none was made. */
   | { readonly kind: 'refund_failed' }
   /** Temporal is unavailable. The dead letter is open again. */
   | { readonly kind: 'unavailable' }
@@ -75,7 +75,7 @@ export async function redrive(
   if (deadLetter === null) return { kind: 'not_found' };
   if (request.action !== 'retry' && deadLetter.source !== 'checkout')
     return { kind: 'not_applicable' };
-  if (await isOfFailedRefund(deps.db, deadLetter)) return { kind: 'refund_failed' };
+  if (await needsNewRefund(deps.db, deadLetter)) return { kind: 'refund_failed' };
   const decided = await decide(deps.db, deadLetter, request);
   // The decision is recorded first, so that concurrent redrives start the work only once.
   if (!decided) return notOpen(deps, deadLetter);
@@ -151,11 +151,13 @@ async function discardAll(
   });
 }
 
-async function isOfFailedRefund(
+async function needsNewRefund(
   db: Database,
   { source, status, subject }: DeadLetter,
 ): Promise<boolean> {
-  if (source !== 'refund' || status !== 'open' || !isRefundId(subject)) return false;
+  if (source !== 'refund' || status !== 'open') return false;
+  // Its subject is a dispute.
+  if (!isRefundId(subject)) return true;
   const refund = await findRefund(db, subject);
   return refund !== null && refund.failureCode !== null;
 }

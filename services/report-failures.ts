@@ -4,6 +4,7 @@
  * nothing new. Exactly one process reports each; one that dies in between leaves it to the metrics.
  */
 import type { Logger } from 'pino';
+import { isRefundId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { takeUnreported, type UnreportedDeadLetter } from '../prisma/events/unreported.ts';
 
@@ -22,10 +23,10 @@ export async function reportFailures(
   }
 }
 
-function detailsOf({ id, source, subject, orderId, error, retryCount }: UnreportedDeadLetter) {
+function detailsOf({ id, subject, orderId, error, retryCount }: UnreportedDeadLetter) {
   return {
     order_id: orderId,
-    ...(source === 'refund' ? { step: 'refundPayment', refund_id: subject } : { step: subject }),
+    ...(isRefundId(subject) ? { step: 'refundPayment', refund_id: subject } : { step: subject }),
     cause: error,
     attempts: retryCount,
     dead_letter_id: id,

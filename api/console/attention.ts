@@ -1,6 +1,7 @@
 /** What needs a person: steps and refunds that wait for a decision, then failed work by cause. */
 import { html } from 'hono/html';
 import { decisionsAbout } from '../../domain/checkout-steps.ts';
+import { isRefundId } from '../../domain/ids.ts';
 import {
   deadLetterListSchema,
   deadLetterSchema,
@@ -143,11 +144,12 @@ const RETRY = {
 
 /** The decisions about a dead letter, each with its effect in words. For the action `decide`. */
 function decisionForm({ id, source, subject, message }: DeadLetterBody): Html {
-  // One that has failed at the provider is requested anew on the order's page.
-  const isFailedRefund = source === 'refund' && message['refund_status'] !== undefined;
-  const isRetried = source !== 'checkout' && !isFailedRefund;
+  // One that has failed at the provider, or was never made, is requested anew on the order's page.
+  const needsNewRefund =
+    source === 'refund' && (message['refund_status'] !== undefined || !isRefundId(subject));
+  const isRetried = source !== 'checkout' && !needsNewRefund;
   const retry = isRetried ? [{ action: 'retry', effect: RETRY[source] }] : [];
-  const isAwaited = source === 'checkout' || (source === 'refund' && !isFailedRefund);
+  const isAwaited = source === 'checkout' || (source === 'refund' && !needsNewRefund);
   const discard = isAwaited ? [] : [{ action: 'discard', effect: DISCARD_EFFECT }];
   const buttons = [...decisionsAbout(subject), ...retry, ...discard].map(({ action, effect }) => ({
     label: action,

@@ -78,7 +78,7 @@ function ofRedrive({ kind }: RedriveOutcome): BulkItemOutcome {
     case 'unavailable':
       throw new OutageError('Temporal is unavailable');
     case 'refund_failed':
-      return refusedWith('The refund has failed for good. Request a new one.');
+      return refusedWith('There is no refund that can be retried. Request a new one.');
     case 'not_applicable':
     case 'not_waiting':
       return refusedWith('No step or refund waits for it.');

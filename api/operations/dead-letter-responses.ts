@@ -91,7 +91,7 @@ export function refusedDecision(outcome: Refused): Problem {
       return {
         code: 'step_not_waiting',
         detail:
-          'The refund has failed at the payment provider for good. Request a new one with ' +
+          'There is no refund that can be retried. Request a new one with ' +
           'POST /v1/orders/{id}/refunds, or pay in another way; then discard the dead letter.',
       };
     case 'not_waiting':

@@ -11,6 +11,7 @@ import {
 } from '../../domain/ids.ts';
 import type { CancelReason } from '../../domain/order.ts';
 import { trackingTerm } from '../../domain/search-terms.ts';
+import { recordDisputedMoneyLeft } from './disputed-money.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   orderTransaction,
@@ -141,6 +142,7 @@ export async function recordCancelled(
     if (change.kind === 'changed') {
       await giveBackCredit(tx, orderId);
       await releaseHold(tx, orderId);
+      await recordDisputedMoneyLeft(tx, orderId);
     }
     return change;
   });

@@ -14,6 +14,7 @@ import {
 import type { Database, Transaction } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import type { Prisma } from '../generated/client.ts';
+import { recordDisputedMoneyLeft } from '../orders/disputed-money.ts';
 import { orderTransaction, transitionOrder } from '../orders/transition.ts';
 
 /** A case as the provider has it now. */
@@ -46,7 +47,10 @@ export async function recordCase(
     const before = await tx.paymentCase.findUnique({ where: { id: state.id } });
     if (!(await writeCase(tx, orderId, read))) return { kind: 'outdated' };
     if (state.kind === 'dispute') await sumDisputed(tx, orderId);
-    if (before?.status !== state.status) await publish(tx, orderId, { before, state });
+    if (before?.status !== state.status) {
+      await publish(tx, orderId, { before, state });
+      if (state.kind === 'dispute') await recordDisputedMoneyLeft(tx, orderId);
+    }
     return { kind: 'recorded', isHoldOver: await isHoldOver(tx, orderId) };
   });
 }

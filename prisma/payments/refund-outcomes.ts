@@ -11,6 +11,7 @@ import {
   type Refund,
   type RefundStatus,
 } from '../../domain/refund.ts';
+import { resolveDisputedMoney } from '../orders/disputed-money.ts';
 import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
@@ -69,6 +70,7 @@ export async function recordRefundSucceeded(
     const isCompensation = refund.cause === 'order_cancelled';
     await publish(tx, refund, [isCompensation ? 'order.payment_refunded' : 'refund.succeeded']);
     await closeAttempts(tx, refund);
+    await resolveDisputedMoney(tx, orderId);
   });
 }
 

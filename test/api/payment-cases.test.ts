@@ -4,7 +4,15 @@ import { z } from 'zod';
 import { newId } from '../../prisma/client/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
+import {
+  recordCancelled,
+  recordCancelling,
+  recordStockReleased,
+} from '../../prisma/orders/record-shipment.ts';
 import { recordCase } from '../../prisma/payments/cases.ts';
+import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
+import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { orderViewSchema } from '../../api/schemas/orders.ts';
 import {
   atProvider,
@@ -113,6 +121,55 @@ describe('a dispute', () => {
     });
     expect((await refund()).status).toBe(code);
     expect(await eventTypesOf(shop, orderId)).toContain('payment.dispute_closed');
+  });
+
+  test.each(['before', 'after'])(
+    'a dispute won %s its order is cancelled asks a person, until the money is refunded',
+    async (when) => {
+      const opened = await dispute();
+      await sendCaseWebhook(shop, 'charge.dispute.created', opened);
+      await recordCancelling(shop.db, orderId, { reason: 'requested_by_operator', request: null });
+      // The compensation finds nothing left to refund.
+      const payment = await findPayment(shop.db, orderId);
+      expect(payment && (await openRemainingRefund(shop.db, payment))).toBeNull();
+      await recordStockReleased(shop.db, orderId);
+      if (when === 'after') await recordCancelled(shop.db, orderId, 'requested_by_operator');
+      expect(await shop.db.deadLetter.count({ where: { orderId } })).toBe(0);
+      await close(opened, 'won');
+      for (const type of ['closed', 'funds_reinstated']) {
+        await sendCaseWebhook(shop, `charge.dispute.${type}`, opened);
+      }
+      if (when === 'before') await recordCancelled(shop.db, orderId, 'requested_by_operator');
+      const [asked, ...others] = await shop.db.deadLetter.findMany({ where: { orderId } });
+      expect(asked).toMatchObject({ source: 'refund', subject: 'dispute', status: 'open' });
+      expect(asked?.error).toContain('24.00');
+      expect(others).toEqual([]);
+      const redriven = await shop.request('POST', `/v1/dead-letters/${asked?.id}/redrive`, {
+        role: 'operator',
+        key: randomUUID(),
+        body: {},
+      });
+      expect([redriven.status, await redriven.text()]).toEqual([
+        409,
+        expect.stringContaining('Request a new one'),
+      ]);
+      expect((await refund()).status).toBe(202);
+      const [requested] = await listRefunds(shop.db, orderId);
+      if (requested) await recordRefundSucceeded(shop.db, requested, 're_1');
+      const { status } = await shop.db.deadLetter.findFirstOrThrow({ where: { orderId } });
+      expect(status).toBe('resolved');
+    },
+  );
+
+  test('a dispute that is lost after its order was cancelled asks nobody', async () => {
+    const opened = await dispute();
+    await sendCaseWebhook(shop, 'charge.dispute.created', opened);
+    await recordCancelling(shop.db, orderId, { reason: 'requested_by_operator', request: null });
+    await recordStockReleased(shop.db, orderId);
+    await recordCancelled(shop.db, orderId, 'requested_by_operator');
+    await close(opened, 'lost');
+    await sendCaseWebhook(shop, 'charge.dispute.closed', opened);
+    expect(await shop.db.deadLetter.count({ where: { orderId } })).toBe(0);
   });
 
   test('an inquiry takes no money, can be refunded, and may become a dispute', async () => {

@@ -173,6 +173,18 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'money_matches_status',
+    what: 'a cancelled order whose money came back from a bank, about which nobody was asked',
+    statements: [
+      `DELETE FROM payment_operations WHERE order_id = ':cancelledAfterCapture' AND kind = 'refund'`,
+      `DELETE FROM refunds WHERE order_id = ':cancelledAfterCapture'`,
+      `UPDATE payments SET status = 'captured', refunded_minor = 0 WHERE order_id = ':cancelledAfterCapture'`,
+      `INSERT INTO payment_cases (id, order_id, kind, status, amount_minor, currency, reason, is_open, opened_at, closed_at)
+       SELECT 'dp_won', order_id, 'dispute', 'won', captured_minor, currency, 'fraudulent', false, now(), now()
+       FROM payments WHERE order_id = ':cancelledAfterCapture'`,
+    ],
+  },
+  {
+    invariant: 'money_matches_status',
     what: 'a shipped order that was never charged',
     statements: [
       `DELETE FROM payment_operations WHERE order_id = ':shipped' AND kind = 'capture'`,
