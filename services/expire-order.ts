@@ -66,8 +66,9 @@ async function lookUpAndExpire(deps: EndUnpaidDeps, order: Order): Promise<Expir
     case 'voided':
     case 'action_required':
     case 'authorized':
-      return voidAndExpire(deps, order, reference);
+    // It may never be judged: a void is refused while the provider works on it, and repeated.
     case 'processing':
+      return voidAndExpire(deps, order, reference);
     case 'captured':
       return { kind: 'later', reason: state };
   }

@@ -52,7 +52,7 @@ export function orderAgeMs(orderId: OrderId): number {
 
 /** Stripe's intent in our terms. Throws NotUnderstood when it has a state or a value of no meaning. */
 export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
-  const state = stateOf(intent.status);
+  const state = stateOf(intent);
   const charge = intent.latest_charge;
   const taken = state === 'captured' && typeof charge !== 'string' ? charge : null;
   if (state === 'captured' && !taken) throw new NotUnderstood('charge_not_expanded');
@@ -217,7 +217,14 @@ const WEIGHT: readonly string[] = [
   'succeeded',
 ];
 
-function stateOf(status: Stripe.PaymentIntent['status']): ProviderPayment['state'] {
+/**
+ * Stripe's status in our terms. Only an error says that a payment was declined: one that was not judged yet
+ * has the same statuses, and may still be authorized.
+ */
+export function stateOf({
+  status,
+  last_payment_error: error,
+}: Stripe.PaymentIntent): ProviderPayment['state'] {
   switch (status) {
     case 'requires_capture':
       return 'authorized';
@@ -231,7 +238,7 @@ function stateOf(status: Stripe.PaymentIntent['status']): ProviderPayment['state
       return 'action_required';
     case 'requires_confirmation':
     case 'requires_payment_method':
-      return 'declined';
+      return error ? 'declined' : 'processing';
     default:
       throw new NotUnderstood('intent_status_not_known');
   }

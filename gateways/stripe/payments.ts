@@ -4,7 +4,7 @@
  * old authorization and every refund are looked up first.
  */
 import type { OrderId } from '../../domain/ids.ts';
-import { Inconclusive, NotUnderstood } from '../resilience/faults.ts';
+import { Inconclusive } from '../resilience/faults.ts';
 import { createGuard } from '../resilience/guard.ts';
 import { PAYMENT_LIMITS } from '../resilience/limits.ts';
 import type { PaymentLimits } from '../resilience/limits.ts';
@@ -29,6 +29,7 @@ import {
   readIntent,
   referenceOf,
   retrieveIntent,
+  stateOf,
 } from './lookup.ts';
 import { limitsOf, toStripeAmount } from './money.ts';
 import { listRefundsOf, lookUpRefund, refund } from './refunds.ts';
@@ -145,20 +146,17 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
 
 function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeOutcome {
   const reference = referenceOf(intent);
-  switch (intent.status) {
-    case 'requires_capture':
-    case 'succeeded':
+  switch (stateOf(intent)) {
+    case 'authorized':
+    case 'captured':
       return { kind: 'authorized', reference, captureBefore: captureBeforeOf(intent) };
     case 'processing':
       throw new Inconclusive('still_processing');
-    case 'requires_action':
+    case 'action_required':
       return { kind: 'action_required', reference, action: actionOf(intent) };
-    case 'requires_confirmation':
-    case 'requires_payment_method':
-    case 'canceled':
+    case 'declined':
+    case 'voided':
       return { kind: 'declined', code: declineCodeOf(intent), reference };
-    default:
-      throw new NotUnderstood('intent_status_not_known');
   }
 }
 

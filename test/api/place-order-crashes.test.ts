@@ -120,6 +120,22 @@ describe('a crash during an order', () => {
     }
   });
 
+  test('an order whose payment the provider never judges is voided at its deadline', async () => {
+    const id = await die('never-judged', 'after');
+    await passDeadline(shop.db, id);
+    const { payments } = shop.gateways;
+    const undecided: PaymentGateway = {
+      ...payments,
+      async lookUp(request) {
+        const found = await payments.lookUp(request);
+        if (found.kind !== 'found') return found;
+        return { ...found, payment: { ...found.payment, state: 'processing' } };
+      },
+    };
+    expect((await runRecovery({ ...shop.services, payments: undecided }, NOW)).expired).toBe(1);
+    expect(await booksOf(id)).toEqual(VOID_REQUESTED);
+  });
+
   test('an order that crashed before its authorization expires without a void', async () => {
     const id = await die('never-sent', 'before');
     await passDeadline(shop.db, id);

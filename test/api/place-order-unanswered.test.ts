@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
+import { readRequest, startHttpServer } from '../support/http-server.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { heldMugs } from '../support/orders.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
@@ -50,6 +51,14 @@ describe('an unresponsive payment provider', () => {
     expect(paymentEffects(shop, (await orderOf(response)).id)).toEqual({ authorize: 1 });
   });
 
+  test('an order whose payment the provider has not judged yet returns 503 and keeps its units', async () => {
+    const held = await heldMugs(shop.db);
+    const intent = { status: 'requires_confirmation', last_payment_error: null };
+    const problem = await problemOf(await placeUnanswered('not-judged', intent));
+    expect(problem).toMatchObject({ status: 503, code: 'payment_unavailable', retryable: true });
+    expect(await heldMugs(shop.db)).toBe(held + 1);
+  });
+
   test('a decline whose response was lost is returned as payment_declined and releases the stock', async () => {
     const held = await heldMugs(shop.db);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
@@ -58,3 +67,23 @@ describe('an unresponsive payment provider', () => {
     expect(await heldMugs(shop.db)).toBe(held);
   });
 });
+
+/** The provider creates this intent for the order and loses its response; a look-up finds it. */
+async function placeUnanswered(key: string, intent: object): Promise<Response> {
+  let metadata = {};
+  const provider = await startHttpServer(async (request, response) => {
+    if (request.method === 'POST') {
+      const { body } = await readRequest(request);
+      metadata = { order_id: new URLSearchParams(body).get('metadata[order_id]') };
+      return request.socket.destroy();
+    }
+    const created = Math.floor(Date.now() / 1_000);
+    const found = { id: 'pi_1', amount: 1_200, currency: 'eur', created, metadata, ...intent };
+    const isList = request.url?.startsWith('/v1/payment_intents?') === true;
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(isList ? { data: [found], has_more: false } : found));
+  });
+  onTestFinished(provider.close);
+  const payments = createStripePayments({ apiKey: 'sk_test_shop', apiUrl: provider.url });
+  return placeOrder(apiOf(createApp({ ...shop.services, payments })), mugs, { key });
+}

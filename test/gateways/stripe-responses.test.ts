@@ -47,6 +47,12 @@ describe('an inconclusive response', () => {
       'no usable answer from the payment provider (still_processing)',
     ],
     [
+      'a payment that was not judged yet',
+      200,
+      { ...intent, status: 'requires_confirmation' },
+      'no usable answer from the payment provider (still_processing)',
+    ],
+    [
       'an unknown payment status',
       200,
       { ...intent, status: 'new_one' },
@@ -254,6 +260,20 @@ describe('looking up a payment', () => {
     const { gateway, paths } = await busyProvider([intent]);
     expect(await gateway.lookUp({ orderId, reference: null })).toMatchObject({ kind: 'found' });
     expect(paths).toEqual(['/v1/payment_intents/search', '/v1/payment_intents/pi_held']);
+  });
+
+  test.each([
+    ['requires_confirmation', null, 'processing'],
+    ['requires_payment_method', null, 'processing'],
+    ['requires_payment_method', { code: 'card_declined' }, 'declined'],
+  ])('an intent that %s with the error %o is %s', async (status, error, state) => {
+    const orderId = newOrderId();
+    const intent = { id: 'pi_1', status, metadata: { order_id: orderId } };
+    const { gateway } = await busyProvider([{ ...intent, last_payment_error: error }]);
+    expect(await gateway.lookUp({ orderId, reference: null })).toMatchObject({
+      kind: 'found',
+      payment: { state },
+    });
   });
 
   test('a lookup of an order with several intents returns the one that holds money', async () => {
