@@ -12,7 +12,7 @@ export type RefundId = string & { readonly brand: 'RefundId' };
 export type CustomerId = string & { readonly brand: 'CustomerId' };
 export type JobId = string & { readonly brand: 'JobId' };
 
-/** An intent at a provider. One intent has one key, forever. */
+/** An intent at a provider. One intent has one key, forever; see `repeatedKey`. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
 /** The notifications that are sent by SMS, too. Each has its texts in activities/checkout/messages. */
@@ -108,6 +108,19 @@ export function cancellingKey(updateId: string): string | null {
  */
 export function providerKey(orderId: OrderId, intent: Intent): string {
   return `${orderId}/${intent}`;
+}
+
+/**
+ * The key under which an intent is sent for the nth time to a provider that replays a saved failure. It is
+ * the same for each caller, so the provider still sees one request.
+ */
+export function repeatedKey(key: string, nth: number): string {
+  return nth === 1 ? key : `${key}/${nth}`;
+}
+
+/** The intent's own key, of one that `repeatedKey` has made. */
+export function intentKey(key: string): string {
+  return key.replace(/\/\d+$/, '');
 }
 
 /** The key of a requested refund: an order can have several, each its own intent. */

@@ -1,6 +1,6 @@
 /**
  * The payment provider as the shop needs it: manual capture. One idempotency key per intent
- * (`providerKey`), passed unchanged on every repeat.
+ * (`providerKey`), passed unchanged on every repeat; the adapter may derive others from it.
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { AmountLimits, Money } from '../domain/money.ts';

@@ -69,7 +69,7 @@ export async function parseResponse<T>(
  * faults.ts says, ProviderRejection for a key that was used with other parameters, and our own bugs
  * unchanged.
  */
-function readStripeError(error: unknown): StripeRefusal {
+export function readStripeError(error: unknown): StripeRefusal {
   const { StripeCardError, StripeConnectionError, StripeError } = Stripe.errors;
   // The transport's own faults arrive unchanged, or as the detail of this type.
   if (error instanceof ProviderFault) throw error;
@@ -78,6 +78,7 @@ function readStripeError(error: unknown): StripeRefusal {
   const { statusCode: status } = error;
   const retryAfter = error.headers?.['retry-after'];
   const response = { status, reason: `http_${status}`, retryAfter };
+  if (status >= 500 && isReplay(error)) throw new Inconclusive(`http_${status}_replayed`);
   if (BUSY_CODES.includes(error.code)) throw new ProviderBusy(response);
   throwUnlessRefusal(response);
   if (error.rawType === 'idempotency_error') {
@@ -91,6 +92,12 @@ function readStripeError(error: unknown): StripeRefusal {
     intent: error.payment_intent ?? null,
     declined,
   };
+}
+
+/** True for a failure that Stripe had saved under the key, and that says nothing about its health now. */
+export function isReplay(error: unknown): boolean {
+  if (!(error instanceof Stripe.errors.StripeError)) return false;
+  return error.headers?.['idempotent-replayed'] === 'true';
 }
 
 /** They mean to wait, with whatever status they come. */

@@ -10,31 +10,36 @@ import { ProviderRejection } from '../resilience/outcome.ts';
 import type { RefundLookup, RefundOutcome, RefundsOfPayment, SettleRequest } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall } from './client.ts';
+import { underKeys } from './keys.ts';
 import { currencyOf, minorOf, referenceOf } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 import { PAGE_SIZE, readPage } from './pages.ts';
 
 /**
- * Refunds `amount`. The key is also in the refund's metadata, and the intent's refunds are read before a
- * new one is created, because Stripe deletes keys after a day.
+ * Refunds `amount`. The intent's key is also in the refund's metadata, and the refunds of the payment are
+ * read before a new one is created: Stripe deletes keys after a day, and a refund may have been sent under
+ * several keys (keys.ts).
  */
 export function refund(call: StripeCall, request: SettleRequest): Promise<RefundOutcome> {
-  const { reference, amount, key } = request;
-  const work = async (): Promise<RefundOutcome> => {
-    const refunds = await readAll(call, reference);
-    const earlier = refunds.find(({ metadata }) => keyIn(metadata) === key);
-    if (earlier !== undefined) return outcomeOf(earlier);
-    // After the deadline the outcome of a refund would be lost.
-    call.signal.throwIfAborted();
-    const params = {
-      payment_intent: reference,
-      amount: toStripeAmount(amount),
-      metadata: { order_id: request.orderId, intent_key: key },
-    };
-    const options = { idempotencyKey: key, timeout: call.timeoutMs };
-    return outcomeOf(await call.stripe.refunds.create(params, options));
+  const { reference, amount, key: intent } = request;
+  const params = {
+    payment_intent: reference,
+    amount: toStripeAmount(amount),
+    metadata: { order_id: request.orderId, intent_key: intent },
   };
-  return parseResponse<RefundOutcome>(work, ({ code }) => ({ kind: 'refused', code }));
+  return underKeys<RefundOutcome>(call, intent, {
+    send: async (key) => {
+      const refunds = await readAll(call, reference);
+      const earlier = refunds.find(({ metadata }) => keyIn(metadata) === intent);
+      if (earlier !== undefined) return outcomeOf(earlier);
+      call.signal.throwIfAborted();
+      const options = { idempotencyKey: key, timeout: call.timeoutMs };
+      return outcomeOf(await call.stripe.refunds.create(params, options));
+    },
+    refused: ({ code }) => ({ kind: 'refused', code }),
+    // Each `send` looks it up.
+    replayed: () => null,
+  });
 }
 
 /** The refund as it is now. `absent`: unknown to Stripe, or of no payment intent. */

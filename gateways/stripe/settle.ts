@@ -1,31 +1,38 @@
 /**
- * Capture and void. Each may be repeated any number of times, also after Stripe has deleted its key: an
- * intent already in the wanted state counts as done.
+ * Capture and void. Each may be repeated any number of times, also after Stripe has deleted its key and
+ * under several keys (keys.ts): the intent's state allows one, and one already in it counts as done.
  */
 import type Stripe from 'stripe';
 import { Inconclusive } from '../resilience/faults.ts';
 import type { CaptureOutcome, SettleRequest, VoidOutcome } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
-import type { StripeCall, StripeRefusal } from './client.ts';
+import type { StripeCall } from './client.ts';
+import { underKeys } from './keys.ts';
 import { referenceOf, retrieveIntent, reviewOf, wasAuthorized } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
 /** Captures. `refused: authorization_expired_or_voided` when nothing is authorized any more. */
 export function capture(call: StripeCall, request: SettleRequest): Promise<CaptureOutcome> {
   const { reference, amount } = request;
-  const work = async (): Promise<CaptureOutcome> => {
-    const params = { amount_to_capture: toStripeAmount(amount) };
-    const options = optionsOf(call, request);
-    const intent = await call.stripe.paymentIntents.capture(reference, params, options);
-    return { ...doneWhen(intent, 'succeeded'), review: reviewOf(intent) };
+  const params = { amount_to_capture: toStripeAmount(amount) };
+  const settled = async (): Promise<CaptureOutcome | null> => {
+    const intent = await settledIntent(call, reference);
+    if (intent.status === 'canceled') return refused(GONE);
+    return intent.status === 'succeeded'
+      ? { kind: 'done', reference, review: reviewOf(intent) }
+      : null;
   };
-  return parseResponse(work, async (refusal) => {
-    if (refusal.code === 'charge_expired_for_capture') return refused(GONE);
-    const intent = await intentAfter(call, refusal, reference);
-    if (intent?.status === 'succeeded') {
-      return { kind: 'done', reference, review: reviewOf(intent) };
-    }
-    return refused(intent?.status === 'canceled' ? GONE : refusal.code);
+  return underKeys<CaptureOutcome>(call, request.key, {
+    send: async (key) => {
+      const options = optionsOf(call, key);
+      const intent = await call.stripe.paymentIntents.capture(reference, params, options);
+      return { ...doneWhen(intent, 'succeeded'), review: reviewOf(intent) };
+    },
+    refused: async ({ code }) => {
+      if (code === 'charge_expired_for_capture') return refused(GONE);
+      return (code === UNEXPECTED_STATE ? await settled() : null) ?? refused(code);
+    },
+    replayed: settled,
   });
 }
 
@@ -35,29 +42,31 @@ export function capture(call: StripeCall, request: SettleRequest): Promise<Captu
  */
 export function voidAuthorization(call: StripeCall, request: SettleRequest): Promise<VoidOutcome> {
   const { reference } = request;
-  const work = async (): Promise<VoidOutcome> => {
-    const params = { expand: ['latest_charge'] };
-    const options = optionsOf(call, request);
-    const intent = await call.stripe.paymentIntents.cancel(reference, params, options);
-    return { ...doneWhen(intent, 'canceled'), wasAuthorized: wasAuthorized(intent) };
+  const params = { expand: ['latest_charge'] };
+  const settled = async (): Promise<VoidOutcome | null> => {
+    const intent = await settledIntent(call, reference);
+    if (intent.status === 'succeeded') return refused('already_captured');
+    return intent.status === 'canceled'
+      ? { kind: 'done', reference, wasAuthorized: wasAuthorized(intent) }
+      : null;
   };
-  return parseResponse(work, async (refusal) => {
-    const intent = await intentAfter(call, refusal, reference);
-    if (intent?.status === 'canceled') {
-      return { kind: 'done', reference, wasAuthorized: wasAuthorized(intent) };
-    }
-    return refused(intent?.status === 'succeeded' ? 'already_captured' : refusal.code);
+  return underKeys<VoidOutcome>(call, request.key, {
+    send: async (key) => {
+      const options = optionsOf(call, key);
+      const intent = await call.stripe.paymentIntents.cancel(reference, params, options);
+      return { ...doneWhen(intent, 'canceled'), wasAuthorized: wasAuthorized(intent) };
+    },
+    refused: async ({ code }) =>
+      (code === UNEXPECTED_STATE ? await settled() : null) ?? refused(code),
+    replayed: settled,
   });
 }
 
 const GONE = 'authorization_expired_or_voided';
-/**
- * The intent after a refusal, or null when the refusal was about something else. It is
- * retrieved: a repeated key gets the first refusal again, with the intent as it was then. Throws
- * Inconclusive while the intent is processing.
- */
-async function intentAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
-  if (refusal.code !== 'payment_intent_unexpected_state') return null;
+const UNEXPECTED_STATE = 'payment_intent_unexpected_state';
+
+/** The intent as it is now. Throws Inconclusive while it is processing. */
+async function settledIntent(call: StripeCall, reference: string) {
   const intent = await parseResponse(() => retrieveIntent(call, reference), inconclusive);
   if (intent.status === 'processing') throw new Inconclusive('still_processing');
   return intent;
@@ -73,6 +82,6 @@ function refused(code: string) {
   return { kind: 'refused', code } as const;
 }
 
-function optionsOf({ timeoutMs }: StripeCall, { key }: SettleRequest) {
-  return { idempotencyKey: key, timeout: timeoutMs };
+function optionsOf({ timeoutMs }: StripeCall, idempotencyKey: string) {
+  return { idempotencyKey, timeout: timeoutMs };
 }

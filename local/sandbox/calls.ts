@@ -53,8 +53,8 @@ interface Sent {
   readonly replayed: boolean;
 }
 
-/** A saved response is never turned into a refusal: the effect has happened. */
-const MODES_OF_REPEAT = MODES.filter((mode) => mode !== 'refuse');
+/** A saved response is replayed, whatever it is: no fault turns it into another one. */
+const MODES_OF_REPEAT = MODES.filter((mode) => mode !== 'refuse' && mode !== 'fail_saved');
 
 /** Responds to one attempt, or cuts its connection when a fault says so. */
 export async function attempt(
@@ -95,6 +95,8 @@ function sentFor(
 ): Sent | Promise<Sent> {
   if (fault?.mode === 'fail_before') return serialize(provider.failed());
   if (fault?.mode === 'reject') return serialize(provider.rejected(fault.error));
+  if (fault?.mode === 'fail_saved')
+    return carryOut(provider, { ...call, run: provider.failed }, fault);
   return carryOut(provider, call, fault);
 }
 

@@ -25,15 +25,16 @@ export const PROVIDERS = [
 ] as const satisfies readonly Provider[];
 
 /**
- * `latency` and `late` wait, then carry out the call. `fail_before` responds 5xx without effect.
- * `refuse` is a business refusal. `reject` responds with the error of your choice, without effect.
- * `answer_lost` carries out the call and cuts the connection. `hang`
- * never responds, `down` cuts at once: both without effect. `duplicate` sends a message twice and
- * changes nothing about a call.
+ * `latency` and `late` wait, then carry out the call. `fail_before` responds 5xx without effect, and so
+ * does `fail_saved`, which the payment provider replays under the call's key. `refuse` is a business
+ * refusal. `reject` responds with the error of your choice, without effect. `answer_lost` carries out the
+ * call and cuts the connection. `hang` never responds, `down` cuts at once: both without effect.
+ * `duplicate` sends a message twice and changes nothing about a call.
  */
 export const MODES = [
   'latency',
   'fail_before',
+  'fail_saved',
   'refuse',
   'reject',
   'answer_lost',

@@ -19,6 +19,7 @@ const PROVIDER_WORDS: Readonly<Record<string, string>> = {
 export const MODE_WORDS: Readonly<Record<string, string>> = {
   latency: 'answers slowly',
   fail_before: 'answers with an error, without effect',
+  fail_saved: 'answers with an error, without effect, and again under the same key',
   refuse: 'refuses',
   reject: 'answers with a chosen error, without effect',
   answer_lost: 'acts, but the response is lost',

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowledged.ts';
 import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
-import { providerKey, type OrderId } from '../../domain/ids.ts';
+import { providerKey, repeatedKey, type OrderId } from '../../domain/ids.ts';
 import * as steps from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import {
@@ -117,6 +117,20 @@ describe('the payment provider', () => {
     }
     const detail = `refunded ${amount_minor} more than captured`;
     expect((await findings()).payment_ledger_agrees).toContainEqual({ subject: orderId, detail });
+  });
+
+  test('an effect under a derived key is its intent’s, and a second one under another key is reported', async () => {
+    const orderId = await placed();
+    const { amountMinor: amount_minor, currency } = await paymentOf(orderId);
+    await recordIntent(shop.db, await paymentOf(orderId), 'capture');
+    const subject = providerKey(orderId, 'capture');
+    const effect = { operation: 'capture', order_id: orderId, amount_minor, currency };
+    recordAt('payments', { ...effect, key: repeatedKey(subject, 2) });
+    expect(await findings()).toEqual(NONE);
+    recordAt('payments', { ...effect, key: repeatedKey(subject, 3) });
+    expect((await findings()).payment_ledger_agrees).toEqual([
+      { subject: `${subject} capture`, detail: 'happened 2 times' },
+    ]);
   });
 
   test('an effect whose response was lost is not reported while the order is in progress', async () => {

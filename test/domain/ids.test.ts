@@ -3,9 +3,12 @@ import { typeid } from 'typeid-js';
 import { describe, expect, test } from 'vitest';
 import {
   checkoutWorkflowId,
+  intentKey,
   isOrderId,
   notificationKey,
   providerKey,
+  refundKey,
+  repeatedKey,
   shipmentCorrelationId,
   type Intent,
   type Notification,
@@ -68,8 +71,18 @@ describe('ids derived from an order id', () => {
     const orderId = newId('order');
     expect(checkoutWorkflowId(orderId)).toBe(`checkout/${orderId}`);
     expect(providerKey(orderId, 'capture')).toBe(`${orderId}/capture`);
+    expect(repeatedKey(providerKey(orderId, 'capture'), 2)).toBe(`${orderId}/capture/2`);
     expect(shipmentCorrelationId(orderId)).toBe(`${orderId}.ship`);
     expect(notificationKey(orderId, 'shipped')).toBe(`${orderId}.shipped`);
+  });
+
+  test('the key of a repeated call leads back to its intent, and no other key changes', () => {
+    const orderId = newId('order');
+    const refund = refundKey(orderId, newId('refund'));
+    for (const key of [...INTENTS.map((intent) => providerKey(orderId, intent)), refund]) {
+      expect([1, 2, 10].map((nth) => intentKey(repeatedKey(key, nth)))).toEqual([key, key, key]);
+    }
+    expect(intentKey('re_3')).toBe('re_3');
   });
 
   test('derived ids fit into 255 characters, and notification keys suit a Message-ID', () => {

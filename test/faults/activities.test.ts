@@ -130,6 +130,7 @@ const STEPS: readonly Step[] = [
 
 const WITHOUT_EFFECT: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
   { mode: 'fail_before', fault: 'F1' },
+  { mode: 'fail_saved', fault: 'F1' },
   { mode: 'hang', fault: 'F3' },
   { mode: 'down', fault: 'F1' },
 ];

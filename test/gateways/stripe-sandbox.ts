@@ -23,7 +23,7 @@ export function useSandbox(options: Partial<SandboxOptions> = {}): Sandbox {
 
 /** The same limits for every kind of call. */
 export function gatewayTo(
-  sandbox: Sandbox,
+  sandbox: Pick<Sandbox, 'url'>,
   changes: Partial<CallLimits> = {},
   onBreakerChange?: BreakerListener,
 ): PaymentGateway {

@@ -40,7 +40,7 @@ describe('calls', () => {
     },
   );
 
-  test.each(['fail_before', 'down', 'hang'] satisfies Mode[])(
+  test.each(['fail_before', 'fail_saved', 'down', 'hang'] satisfies Mode[])(
     'a reserve under %s has no effect, and the next attempt with the same key takes effect',
     async (mode) => {
       const sandbox = await openSandbox();
@@ -49,7 +49,7 @@ describe('calls', () => {
       const first = settled(call(sandbox, { ...reserveCall(), signal: client.signal }));
       await eventually(() => expect(sandbox.faults.list()).toMatchObject([{ fired: 1 }]));
       if (mode === 'hang') client.abort();
-      expect(await first).toBe(mode === 'fail_before' ? 500 : 'no response');
+      expect(await first).toBe(mode.startsWith('fail_') ? 500 : 'no response');
       expect(counted(sandbox, 'warehouse')).toEqual({});
       expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
       expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
@@ -110,16 +110,20 @@ describe('calls', () => {
     expect(sandbox.faults.list()).toMatchObject([{ fired: 0, times: 1 }]);
   });
 
-  test('a refund refused by a fault succeeds with the same key once the fault is gone', async () => {
+  test('a refund refused by a fault is refused again under its key, and made under another one', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const intent = await authorize(stripe, { orderId: 'ord_1' });
     await stripe.paymentIntents.capture(intent.id);
     sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'refuse', times: 1 });
-    const refund = () =>
-      stripe.refunds.create({ payment_intent: intent.id }, { idempotencyKey: 'ord_1/refund' });
-    await expect(refund()).rejects.toMatchObject({ statusCode: 400 });
-    expect(await refund()).toMatchObject({ status: 'succeeded' });
+    const refund = (idempotencyKey: string) =>
+      stripe.refunds.create({ payment_intent: intent.id }, { idempotencyKey });
+    await expect(refund('ord_1/refund')).rejects.toMatchObject({ statusCode: 400 });
+    await expect(refund('ord_1/refund')).rejects.toMatchObject({
+      statusCode: 400,
+      headers: { 'idempotent-replayed': 'true' },
+    });
+    expect(await refund('ord_1/refund/2')).toMatchObject({ status: 'succeeded' });
   });
 
   test('a failing payment list returns an error instead of an empty list', async () => {

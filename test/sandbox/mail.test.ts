@@ -85,6 +85,7 @@ test('the inbox page is filtered by order and shows at most fifty mails', async 
 
 test.each([
   ['fail_before', { responseCode: 451 }, 0],
+  ['fail_saved', { responseCode: 451 }, 0],
   ['refuse', { responseCode: 550 }, 0],
   ['down', { code: 'ECONNECTION' }, 0],
   ['hang', { code: 'ETIMEDOUT' }, 0],

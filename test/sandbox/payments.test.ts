@@ -159,6 +159,24 @@ describe('idempotency keys', () => {
     expect(counted(sandbox, 'payments')).toEqual({ authorize: 1 });
   });
 
+  test('a saved 500 is replayed under its key for a day, and then the request is carried out', async () => {
+    const sandbox = await openSandbox();
+    const stripe = stripeOf(sandbox);
+    const place = { provider: 'payments', operation: 'authorize' } as const;
+    sandbox.faults.set(place, { mode: 'fail_saved', times: 1 });
+    const request = { orderId: 'ord_1' };
+    await expect(authorize(stripe, request)).rejects.toMatchObject({ statusCode: 500 });
+    sandbox.clock.setOffset(DAY_MS - 60_000);
+    await expect(authorize(stripe, request)).rejects.toMatchObject({
+      statusCode: 500,
+      headers: { 'idempotent-replayed': 'true' },
+    });
+    expect(counted(sandbox, 'payments')).toEqual({});
+    sandbox.clock.setOffset(DAY_MS);
+    expect(await authorize(stripe, request)).toMatchObject({ status: 'requires_capture' });
+    expect(counted(sandbox, 'payments')).toEqual({ authorize: 1 });
+  });
+
   test('the same key with other parameters returns an idempotency error', async () => {
     const stripe = stripeOf(await openSandbox());
     await authorize(stripe, { orderId: 'ord_1' });

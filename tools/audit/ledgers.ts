@@ -8,6 +8,7 @@ import {
   type AuditedIntent,
   type AuditedOrder,
 } from '../../prisma/operations/audit-queries.ts';
+import { intentKey } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { Violation } from '../../prisma/operations/invariants.ts';
 import { toStripeAmount } from '../../gateways/stripe/money.ts';
@@ -78,8 +79,9 @@ function chargeable(
   return [{ subject, detail: `${status}, and its payment can still be confirmed` }];
 }
 
-/** Without refunds that failed after they had succeeded. */
-function lasting(effects: readonly Effect[]): readonly Effect[] {
+/** By the key of the intent, and without refunds that failed after they had succeeded. */
+function lasting(ledger: readonly Effect[]): readonly Effect[] {
+  const effects = ledger.map((each) => ({ ...each, key: intentKey(each.key) }));
   const failed = effects.filter(({ operation }) => operation === 'refund_failed');
   const keys = new Set(failed.map(({ key }) => key));
   return effects.filter(({ key }) => !keys.has(key));

@@ -66,7 +66,9 @@ export function createReceiver({ state, cut }: ReceiverDeps): Receiver {
       if (fault === undefined) return 'ok';
       if (fault.mode === 'down') cut(session);
       if (fault.mode === 'down' || fault.mode === 'hang') return logIfEnded('silent', fault);
-      if (fault.mode === 'fail_before') return logIfEnded(reply(451, 'Try again later'), fault);
+      if (fault.mode === 'fail_before' || fault.mode === 'fail_saved') {
+        return logIfEnded(reply(451, 'Try again later'), fault);
+      }
       triggered.set(session.id, fault);
       if (fault.waitMs > 0) await wait(fault.waitMs);
       return logIfEnded(rejectionOf(fault, 'MAIL FROM') ?? 'ok', fault);

@@ -35,12 +35,13 @@ export function missing(
   });
 }
 
-/** The outcome of a request that was carried out: saved under the key. */
+/** The outcome of a request whose execution began, a failure too: saved under the key. */
 export function finalError(status: number, error: StripeError): ProviderResponse {
   return { status, body: { error }, replayable: true };
 }
 
-export function failure(status: number, error: StripeError): ProviderResponse {
+/** The execution never began, so nothing is saved. */
+function failure(status: number, error: StripeError): ProviderResponse {
   return { status, body: { error }, replayable: false };
 }
 
@@ -52,7 +53,7 @@ export function unauthorized(): ProviderResponse {
 }
 
 export function internal(): ProviderResponse {
-  return failure(500, {
+  return finalError(500, {
     type: 'api_error',
     message: 'An error occurred; the request was not carried out.',
   });

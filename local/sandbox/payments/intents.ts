@@ -6,7 +6,7 @@ import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
 import { authenticate, authorize } from './authorize.ts';
 import type { Authentication } from './authorize.ts';
-import { failure, invalid, missing } from './errors.ts';
+import { finalError, invalid, missing } from './errors.ts';
 import { partIn } from './parameters.ts';
 import { intentSchema, showIntent } from './records.ts';
 import type { Intent } from './records.ts';
@@ -83,7 +83,7 @@ function capture(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRe
     return invalid('amount_to_capture', most, 'amount_too_large');
   }
   if (step.refused) {
-    return failure(400, {
+    return finalError(400, {
       type: 'invalid_request_error',
       code: 'capture_charge_authorization_expired',
       message: 'The card issuer no longer honors this authorization.',
@@ -103,7 +103,7 @@ function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRes
     return unexpectedState(intent, 'canceled');
   }
   if (step.refused) {
-    return failure(400, {
+    return finalError(400, {
       type: 'invalid_request_error',
       code: 'payment_intent_unexpected_state',
       message: 'The provider refuses to void this authorization for now.',

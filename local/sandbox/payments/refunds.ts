@@ -7,7 +7,7 @@ import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
 import { refundCourseOf } from './cards.ts';
 import type { RefundCourse, RefundStatus } from './cards.ts';
-import { finalError, failure, invalid, missing } from './errors.ts';
+import { finalError, invalid, missing } from './errors.ts';
 import type { IntentStore } from './intents.ts';
 import { partIn } from './parameters.ts';
 import { refundSchema, releasedOf, showCharge, showIntent, showRefund } from './records.ts';
@@ -206,7 +206,7 @@ function refundable(intent: Intent, step: Step): number | ProviderResponse {
     return invalid('amount', most, 'amount_too_large');
   }
   if (!step.refused) return amountMinor;
-  return failure(400, {
+  return finalError(400, {
     type: 'invalid_request_error',
     code: 'insufficient_funds',
     message: 'The balance does not cover this refund for now.',
