@@ -10,6 +10,8 @@ import { NotUnderstood, ProviderFault } from './faults.ts';
 
 /** Providers' responses are a few kilobytes; anything near this size is not theirs. */
 const MAX_RESPONSE_BYTES = 1_048_576;
+/** A read may be a page of a list: a hundred records, each with metadata of any length. */
+const MAX_PAGE_BYTES = 16 * 1_048_576;
 /** In characters; a label has less. */
 const MAX_LINE = 200;
 
@@ -21,7 +23,8 @@ interface ReadResponse {
 
 /** `fetch` without redirects, as a span of the current trace. Throws ProviderFault without a response. */
 export function fetchOnce(url: string, init: RequestInit): Promise<ReadResponse> {
-  return inSpan(spanOf(url, init.method ?? 'GET'), async (span) => {
+  const { method = 'GET' } = init;
+  return inSpan(spanOf(url, method), async (span) => {
     try {
       const headers = new Headers(init.headers);
       const { traceparent } = currentTraceHeaders();
@@ -32,7 +35,8 @@ export function fetchOnce(url: string, init: RequestInit): Promise<ReadResponse>
         attributes: { 'http.response.status_code': status },
         error: status >= 400 ? String(status) : null,
       });
-      const text = await readLimited(response);
+      const maxBytes = method === 'GET' ? MAX_PAGE_BYTES : MAX_RESPONSE_BYTES;
+      const text = await readLimited(response, maxBytes);
       return { status, headers: response.headers, text };
     } catch (error) {
       const fault = isNetworkError(error) ? new ProviderFault(networkReason(error)) : error;
@@ -128,14 +132,14 @@ export function errorCode(fallback: string, code: string | null | undefined): st
   return /^[a-z][a-z0-9_]{0,63}$/.test(code ?? '') && code ? code : fallback;
 }
 
-async function readLimited(response: Response): Promise<string> {
+async function readLimited(response: Response, maxBytes: number): Promise<string> {
   if (response.body === null) return '';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a response body is made of bytes');
     bytes += chunk.byteLength;
-    if (bytes > MAX_RESPONSE_BYTES) throw new ProviderFault('answer_too_large');
+    if (bytes > maxBytes) throw new ProviderFault('answer_too_large');
     chunks.push(chunk);
   }
   const text = utf8OrNull(Buffer.concat(chunks));

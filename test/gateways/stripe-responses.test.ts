@@ -290,3 +290,32 @@ describe('looking up a payment', () => {
     });
   });
 });
+
+describe('listing payments', () => {
+  const window = { from: '2026-01-01T00:00:00.000Z', to: '2026-01-02T00:00:00.000Z', after: null };
+
+  test('a page of a hundred payments of 12 kB each is listed completely', async () => {
+    const metadata = { note: 'x'.repeat(12_000) };
+    const data = times(100, (i) => ({
+      ...INTENT,
+      id: `pi_${i}`,
+      status: 'canceled',
+      latest_charge: null,
+      metadata,
+    }));
+    const page = { object: 'list', data, has_more: false };
+    const gateway = await gatewayTo((_, response) => respond(response, 200, page));
+    const listed = await gateway.listPayments(window);
+    expect(listed).toMatchObject({ kind: 'page', unreadable: [], next: null });
+    expect(listed).toHaveProperty('payments.length', 100);
+  });
+
+  test('a page without end is not read to more than its limit', async () => {
+    const gateway = await gatewayTo((_, response) => {
+      const more = () => void response.write('x'.repeat(1_000_000), more);
+      more();
+    });
+    const reason = 'no usable answer from the payment provider (answer_too_large)';
+    expect(await gateway.listPayments(window)).toEqual({ kind: 'unknown', reason });
+  });
+});
