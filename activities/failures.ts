@@ -54,6 +54,11 @@ export function rejectedRequest(operation: string, code: string): ApplicationFai
   return failure('provider_rejected_request', `${operation}: refused (${code})`);
 }
 
+/** The mail server got the mail and did not confirm it. It is sent again once or twice: each may be a copy. */
+export function mailUnconfirmed(reason: string): ApplicationFailure {
+  return failure('mail_unconfirmed', `mail: sent, and not confirmed: ${reason}`);
+}
+
 /** The authorization is about to expire: the order is compensated instead of retried. */
 export function authorizationExpiring(operation: string): ApplicationFailure {
   const message = `${operation}: failed, and the authorization expires soon`;

@@ -16,6 +16,7 @@ export const RETRY_CLASS = {
   subscriber_unknown: 'outage',
   job_type_unknown: 'outage',
   provider_answer_not_understood: 'brief',
+  mail_unconfirmed: 'brief',
   unexpected_error: 'brief',
   order_not_found: 'final',
   refund_not_found: 'final',

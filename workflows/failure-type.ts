@@ -30,11 +30,13 @@ export function retryClassOfError(error: unknown): RetryClass {
  * unexpected error must not end it.
  */
 export async function retryBriefly<T>(work: () => Promise<T>): Promise<T> {
-  for (const delayMs of BRIEF_DELAYS_MS) {
+  for (const [retries, delayMs] of BRIEF_DELAYS_MS.entries()) {
     try {
       return await work();
     } catch (error) {
       if (isCancellation(error) || retryClassOfError(error) !== 'brief') throw error;
+      // Each attempt may be another copy for the customer.
+      if (failureTypeOf(error) === 'mail_unconfirmed' && retries > 0) throw error;
     }
     await sleep(delayMs, { summary: 'Wait before another attempt' });
   }

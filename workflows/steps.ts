@@ -19,6 +19,9 @@ import { retryBriefly } from './failure-type.ts';
 /** Above every gateway deadline, so that the gateway ends an attempt and never Temporal. */
 const ATTEMPT_TIMEOUT = '15 seconds';
 
+/** The same for a mail: some servers take a minute to confirm one. */
+const MAIL_ATTEMPT_TIMEOUT = '75 seconds';
+
 /**
  * Each wait is about an eighth of the outage so far, ten minutes at most. Doubled waits would grow as
  * long as the outage, and after five bad minutes an order would be idle for another five.
@@ -51,7 +54,7 @@ const REFUND: ActivityOptions = {
 
 /** An e-mail that is a day late is of no use. */
 const NOTIFY: ActivityOptions = {
-  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  startToCloseTimeout: MAIL_ATTEMPT_TIMEOUT,
   scheduleToCloseTimeout: '1 day',
   retry: { ...PROVIDER_RETRY, initialInterval: '2 seconds' },
 };
@@ -167,7 +170,7 @@ function localFirst<I, O>(
 ): (input: I) => Promise<O> {
   const tryLocally = pick(
     proxyLocalActivities<Activities>({
-      startToCloseTimeout: ATTEMPT_TIMEOUT,
+      startToCloseTimeout: options.startToCloseTimeout ?? ATTEMPT_TIMEOUT,
       retry: { maximumAttempts: 1 },
       summary,
     }),

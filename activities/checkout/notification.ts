@@ -10,7 +10,7 @@ import { recordNotification } from '../../prisma/orders/record-steps.ts';
 import { findToNotify, type NotifiableOrder } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { requireRefund, type ActivityDependencies } from './dependencies.ts';
-import { orderNotFound, providerFailure, rejectedRequest } from '../failures.ts';
+import { mailUnconfirmed, orderNotFound, providerFailure, rejectedRequest } from '../failures.ts';
 import { composeEmail, type Occasion } from './messages/compose.ts';
 import { sendText } from './sms.ts';
 
@@ -35,6 +35,8 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
           return recordNotification(db, orderId, { notification, failure: null });
         case 'refused':
           throw rejectedRequest(channel, outcome.reason);
+        case 'unconfirmed':
+          throw mailUnconfirmed(outcome.reason);
         case 'unavailable':
         case 'unknown':
           throw providerFailure(channel, outcome);

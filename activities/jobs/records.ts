@@ -51,7 +51,9 @@ export function createJobRecordActivities(deps: JobRecordDependencies): JobRecor
       if (outcome.kind === 'unavailable' || outcome.kind === 'unknown') {
         throw providerFailure('mail', outcome);
       }
-      if (outcome.kind === 'refused') log.warn('the mail about a job was refused', { jobId });
+      if (outcome.kind !== 'sent') {
+        log.warn('the mail about a job was not confirmed', { jobId, ...outcome });
+      }
       // One that failed can be resumed, and ends once more.
       if (job.status !== 'failed') await clearNotifyEmail(db, jobId);
     },

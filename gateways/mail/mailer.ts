@@ -17,6 +17,8 @@ export type SendOutcome =
   | { readonly kind: 'sent' }
   /** The server rejected it permanently (SMTP 5xx), e.g. no such mailbox. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** The server got the whole mail and did not say that it took it: a repeat may be a second copy. */
+  | { readonly kind: 'unconfirmed'; readonly reason: string }
   | NoResponse;
 
 export interface Mailer {

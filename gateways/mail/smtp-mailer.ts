@@ -12,6 +12,7 @@ import { MAIL_LIMITS } from '../resilience/limits.ts';
 import type { MailLimits } from '../resilience/limits.ts';
 import { inSpan } from '../../telemetry/tracing.ts';
 import type { Mail, Mailer, SendOutcome } from './mailer.ts';
+import { followTransmission, Transmission } from './transmission.ts';
 import type { BreakerListener } from '../resilience/outcome.ts';
 
 export interface SmtpMailerOptions {
@@ -37,6 +38,7 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
   });
   const domain = domainOf(options.from);
   const { deadlineMs, maxConcurrent } = limits.send;
+  const acceptMs = Math.min(ACCEPT_TIMEOUT_MS, deadlineMs);
   const transport = createTransport({
     url: options.smtpUrl,
     pool: true,
@@ -44,44 +46,56 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
     maxMessages: MAILS_PER_CONNECTION,
     // The pool would resend after a lost connection. Only Temporal retries.
     maxRequeues: 0,
-    greetingTimeout: deadlineMs,
+    greetingTimeout: acceptMs,
     socketTimeout: deadlineMs,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
   transport.getSocket = ({ host, port, secure }, done) => {
     const defaultPort = secure === true ? SMTPS_PORT : SUBMISSION_PORT;
-    openSocket(
-      { host: host ?? 'localhost', port: port ?? defaultPort, timeoutMs: deadlineMs },
-      done,
-    );
+    openSocket({ host: host ?? 'localhost', port: port ?? defaultPort, timeoutMs: acceptMs }, done);
   };
+  transport.use('stream', followTransmission);
 
-  async function deliver(mail: Mail): Promise<SendOutcome> {
+  async function deliver(mail: Mail, transmission: Transmission): Promise<SendOutcome> {
     try {
-      await transport.sendMail({
-        from: options.from,
-        // An object is always one address, even with commas or line breaks in it.
-        to: { name: '', address: mail.to },
-        subject: mail.subject,
-        text: mail.text,
-        ...(mail.html !== null && { html: mail.html }),
-        // RFC 3282; and, by RFC 3834, that no machine shall answer it.
-        headers: { 'Content-Language': mail.language, 'Auto-Submitted': 'auto-generated' },
-        messageId: `<${mail.messageKey}@${domain}>`,
-      });
+      const message = { transmission, from: options.from, ...messageOf(mail, domain) };
+      await Promise.race([transport.sendMail(message), transmission.begunWithin(acceptMs)]);
       return { kind: 'sent' };
     } catch (error) {
+      // With a reply the server has said that it did not take the mail.
+      if (typeof field(error, 'responseCode') === 'number') transmission.state = 'begun';
       return readFailure(error);
     }
   }
 
   return {
-    send: (mail) => sending.run(() => inSpan(SPAN, () => deliver(mail))),
+    async send(mail) {
+      const transmission = new Transmission();
+      const outcome = await sending.run(() => inSpan(SPAN, () => deliver(mail, transmission)));
+      if (outcome.kind !== 'unknown' || transmission.state !== 'complete') return outcome;
+      return { kind: 'unconfirmed', reason: outcome.reason };
+    },
     breakers: () => [sending.view()],
     close: () => transport.close(),
   };
 }
+
+function messageOf(mail: Mail, domain: string) {
+  return {
+    // An object is always one address, even with commas or line breaks in it.
+    to: { name: '', address: mail.to },
+    subject: mail.subject,
+    text: mail.text,
+    ...(mail.html !== null && { html: mail.html }),
+    // RFC 3282; and, by RFC 3834, that no machine shall answer it.
+    headers: { 'Content-Language': mail.language, 'Auto-Submitted': 'auto-generated' },
+    messageId: `<${mail.messageKey}@${domain}>`,
+  };
+}
+
+/** Until the server takes the mail; its last reply may be much later (limits.ts). */
+const ACCEPT_TIMEOUT_MS = 10_000;
 
 interface Destination {
   readonly host: string;
@@ -148,6 +162,7 @@ const TOO_LARGE = 552;
  * MAIL FROM is about us, the sender; every other command is about the server.
  */
 function readFailure(error: unknown): SendOutcome {
+  if (error instanceof ProviderFault) throw error;
   const code = field(error, 'code');
   if (typeof code !== 'string' || !EXTERNAL.includes(code)) throw error;
   const reply = field(error, 'responseCode');

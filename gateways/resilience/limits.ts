@@ -63,8 +63,11 @@ export function createLimits(settings: Partial<LimitSettings> = {}) {
       lookup: limits(2_000, 16, 64),
     },
     mail: {
-      /** SMTP takes 1-5 s. Servers limit connections per sender: four, pooled. */
-      send: limits(10_000, 4, 256),
+      /**
+       * SMTP takes 1-5 s. Some servers scan a mail for a minute before they confirm it (RFC 5321,
+       * 4.5.3.2.6): sent again meanwhile, it arrives twice. They limit connections: four, pooled.
+       */
+      send: limits(70_000, 4, 256),
     },
     sms: {
       /** One after the other, so together below the 15 s of an attempt. A long list may be slow. */

@@ -29,7 +29,8 @@ export const PROVIDERS = [
  * does `fail_saved`, which the payment provider replays under the call's key. `refuse` is a business
  * refusal. `reject` responds with the error of your choice, without effect. `answer_lost` carries out the
  * call and cuts the connection. `hang` never responds, `down` cuts at once: both without effect.
- * `duplicate` sends a message twice and changes nothing about a call.
+ * `duplicate` sends a message twice and changes nothing about a call. The mail server takes a mail at once
+ * under `late`, and confirms it late.
  */
 export const MODES = [
   'latency',

@@ -85,7 +85,8 @@ describe('a fault that strikes three times', () => {
 
   for (const [nth, { mode, fault }] of MODES.entries()) {
     test(`[S8/${fault}] an order under ${mode} at mail ships, and the customer is notified`, async (proof) => {
-      shop.sandbox.faults.set(SEND, { mode, times: 3 });
+      // A mail that may have arrived is sent again twice at most.
+      shop.sandbox.faults.set(SEND, { mode, times: mode === 'answer_lost' ? 2 : 3 });
       const handle = await shop.start({ inspectable: isInspectable(0, nth) });
       expect((await handle.result()).status).toBe('shipped');
       proof.firedAll(shop.sandbox.faults);

@@ -5,6 +5,7 @@ import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import type { SmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import { advance } from '../support/clock.ts';
+import { eventually } from '../support/eventually.ts';
 import {
   HALF_OPEN_AFTER_MS,
   SHORT_DEADLINE,
@@ -93,15 +94,41 @@ describe('server faults', () => {
     expect(outcome).toEqual({ kind: 'unknown', reason: 'the mail server answered SMTP 451' });
   });
 
-  test('a lost SMTP response returns unknown, and the pool does not send the mail again', async () => {
+  test('a lost reply to a whole mail returns unconfirmed, and the pool does not send the mail again', async () => {
     sandbox.faults.set(SEND, { mode: 'answer_lost', times: 1 });
     const mail = mailTo('ada@customers.example');
     const outcome = await mailerOf().send(mail);
     expect(outcome).toEqual({
-      kind: 'unknown',
+      kind: 'unconfirmed',
       reason: expect.stringMatching(/^no connection to the mail server \(e/),
     });
     expect(timesSent(mail.messageKey)).toBe(1);
+  });
+
+  test('a mail that the SMTP server confirms after the deadline is unconfirmed', async () => {
+    sandbox.faults.set(SEND, { mode: 'late', latency_ms: 60_000 });
+    // A mail takes several round trips before the fault fires.
+    const mailer = mailerOf({ ...SHORT_DEADLINE, deadlineMs: 500 });
+    await eventually(async () => {
+      const mail = mailTo('ada@customers.example');
+      const outcome = await mailer.send(mail);
+      const reason = 'no answer from the mail server in time';
+      expect(outcome).toEqual({ kind: 'unconfirmed', reason });
+      expect(timesSent(mail.messageKey)).toBe(1);
+    });
+  });
+
+  test('a mail that the SMTP server confirms late, within the deadline, is sent', async () => {
+    sandbox.faults.set(SEND, { mode: 'late', latency_ms: 300 });
+    const mail = mailTo('ada@customers.example');
+    expect(await mailerOf().send(mail)).toEqual({ kind: 'sent' });
+    expect(timesSent(mail.messageKey)).toBe(1);
+  });
+
+  test('a whole mail that the SMTP server rejects for now returns unknown', async () => {
+    sandbox.faults.set(SEND, { mode: 'reject', status: 451, command: 'DATA' });
+    const outcome = await mailerOf().send(mailTo('ada@customers.example'));
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'the mail server answered SMTP 451' });
   });
 
   test('a connection closed by the SMTP server returns unknown, and no mail is sent', async () => {

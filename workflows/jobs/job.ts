@@ -48,6 +48,8 @@ const { endJob } = proxyActivities<Pick<JobRecordActivities, 'endJob'>>({
 });
 const { notifyJobEnded } = proxyActivities<Pick<JobRecordActivities, 'notifyJobEnded'>>({
   ...RECORD,
+  // Some mail servers take a minute to confirm a mail.
+  startToCloseTimeout: '75 seconds',
   // A mail that is a day late is of no use.
   scheduleToCloseTimeout: '1 day',
   summary: 'Notify the operator',

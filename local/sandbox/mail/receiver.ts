@@ -70,7 +70,7 @@ export function createReceiver({ state, cut }: ReceiverDeps): Receiver {
         return logIfEnded(reply(451, 'Try again later'), fault);
       }
       triggered.set(session.id, fault);
-      if (fault.waitMs > 0) await wait(fault.waitMs);
+      if (fault.mode === 'latency') await wait(fault.waitMs);
       return logIfEnded(rejectionOf(fault, 'MAIL FROM') ?? 'ok', fault);
     },
     address: (session) => {
@@ -87,6 +87,7 @@ export function createReceiver({ state, cut }: ReceiverDeps): Receiver {
       const { inbox, calls } = await state();
       const mime = await parseMime(raw, `<${randomUUID()}@sandbox.invalid>`);
       inbox.receive({ recipients: session.envelope.rcptTo.map((each) => each.address), mime });
+      if (fault?.mode === 'late') await wait(fault.waitMs);
       const outcome = fault?.mode === 'answer_lost' ? 'silent' : 'ok';
       log(calls, { orderId: orderIn(mime.messageId), outcome, fault });
       if (outcome === 'silent') cut(session);
