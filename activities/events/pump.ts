@@ -10,7 +10,7 @@ import { cursorNow, readLog, type LogPage, type LogQuery } from '../../prisma/ev
 import {
   advanceCursor,
   findSubscription,
-  type Subscription,
+  type ReadSubscription,
 } from '../../prisma/events/subscriptions.ts';
 import type { EventDependencies } from './dependencies.ts';
 import { eachItem, itemFailures } from '../../telemetry/items.ts';
@@ -101,14 +101,16 @@ async function deliverWanted(
 /**
  * The events that are due, up to the first that is not: log order is not time order, and the cursor
  * must not pass an event that was left out. With a delay, a batch that is not full waits that long after
- * the batch before, so that there is one batch per delay and not one per event.
+ * the batch before, so that there is one batch per delay and not one per event. All times are the
+ * database's: this process's clock may differ.
  */
 function claimBatch(
   events: readonly LoggedEvent[],
   { delayMs, maxBatch }: Subscriber,
-  { updatedAt }: Subscription,
+  { updatedAt, readAt }: ReadSubscription,
 ): { readonly due: readonly LoggedEvent[]; readonly dueInMs: number } {
-  const nowMs = Date.now();
+  if (delayMs === 0) return { due: events, dueInMs: 0 };
+  const nowMs = Date.parse(readAt);
   const inMs = (time: string): number => Date.parse(time) + delayMs - nowMs;
   const young = events.findIndex(({ time }) => inMs(time) > 0);
   const old = young === -1 ? events : events.slice(0, young);
@@ -186,14 +188,15 @@ export function describeFailure(error: unknown): {
  */
 async function tail(
   { db }: EventDependencies,
-  subscription: Subscription,
+  subscription: ReadSubscription,
   { next, ...read }: LogQuery & Pick<LogPage, 'next'>,
 ): Promise<Batch> {
   if (next !== read.after) {
     await advanceCursor(db, subscription, next);
     return { kind: 'full' };
   }
-  if (Date.parse(subscription.updatedAt) + TAIL_EVERY_MS > Date.now()) return IDLE;
+  const { updatedAt, readAt } = subscription;
+  if (Date.parse(updatedAt) + TAIL_EVERY_MS > Date.parse(readAt)) return IDLE;
   // In this order: every event below the end was readable before the log is read again.
   const end = await cursorNow(db);
   const late = await readLog(db, { ...read, limit: 1 });

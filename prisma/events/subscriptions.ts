@@ -42,14 +42,24 @@ export async function ensureSubscription(
       WHERE subscriptions.types <> EXCLUDED.types`;
 }
 
+export interface ReadSubscription extends Subscription {
+  /** When it was read, by the database's clock, which the times of events and `updatedAt` are by. */
+  readonly readAt: string;
+}
+
 /** The subscription, or null. */
-export async function findSubscription(db: Database, name: string): Promise<Subscription | null> {
-  const rows = await db.$queryRaw<Row[]>`
+export async function findSubscription(
+  db: Database,
+  name: string,
+): Promise<ReadSubscription | null> {
+  const rows = await db.$queryRaw<(Row & { readonly readAt: Date })[]>`
     SELECT name, types, cursor_xid::text || '-' || cursor_position AS cursor, paused,
-      updated_at AS "updatedAt"
+      updated_at AS "updatedAt", now() AS "readAt"
     FROM subscriptions WHERE name = ${name}`;
-  const row = rows[0];
-  return row ? { ...row, updatedAt: row.updatedAt.toISOString() } : null;
+  const [row] = rows;
+  if (row === undefined) return null;
+  const { updatedAt, readAt } = row;
+  return { ...row, updatedAt: updatedAt.toISOString(), readAt: readAt.toISOString() };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { pumpOnce } from '../../activities/events/pump.ts';
 import { DEFAULT_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -12,6 +12,7 @@ import { eventually } from '../support/eventually.ts';
 
 const NAME = 'delayed';
 const DELAY_MS = 60_000;
+const HOUR_MS = 3_600_000;
 
 const shop = useSeededDatabase();
 const notifications = useOpened(async () => createNotifications({ url: shop.url }));
@@ -28,6 +29,9 @@ beforeEach(async () => {
   await ensureSubscription(shop.db, { name: NAME, types: ['order.placed'], cursor });
   await rewindSubscription(shop.db, NAME, cursor);
   await lastTurnWas(DELAY_MS);
+});
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 /** Written now, in a transaction that began so long ago. */
@@ -55,7 +59,7 @@ async function lastTurnWas(agoMs: number): Promise<void> {
     UPDATE subscriptions SET updated_at = now() - ${agoMs} * interval '1 ms' WHERE name = ${NAME}`;
 }
 
-async function pump(maxBatch = 10) {
+async function pump(maxBatch = 10, delayMs = DELAY_MS) {
   const { kind } = await pumpOnce(
     {
       db: shop.db,
@@ -68,7 +72,7 @@ async function pump(maxBatch = 10) {
           types: ['order.placed'],
           startsAt: 'now',
           maxBatch,
-          delayMs: DELAY_MS,
+          delayMs,
           deadlineMs: 1_000,
           retryDelaysMs: DEFAULT_RETRY_DELAYS_MS,
           handle: (events) => {
@@ -123,3 +127,22 @@ test('a full batch is delivered without waiting for the delay', async () => {
   expect(await pump(1)).toBe('full');
   expect(batches).toEqual([ids.slice(0, 2), ids.slice(2)]);
 });
+
+test.each([
+  ['behind', -HOUR_MS],
+  ['ahead of', HOUR_MS],
+])(
+  'a worker whose clock is an hour %s the database delivers an event as soon as its delay is over, and not before',
+  async (_where, offsetMs) => {
+    const old = await write(DELAY_MS + 1);
+    await readableNow(old);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + offsetMs });
+    expect(await pump()).toBe('partial');
+    await lastTurnWas(DELAY_MS);
+    const young = await write(0);
+    await readableNow(young);
+    expect(await pump()).toBe('early');
+    expect(await pump(10, 0)).toBe('partial');
+    expect(batches).toEqual([[old], [young]]);
+  },
+);
