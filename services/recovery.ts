@@ -1,8 +1,8 @@
 /**
- * Recovery that runs in the API, because it must work without Temporal or within seconds. One pass
- * delivers missed callbacks, processes payment webhooks, looks up orders that wait for the shopper, starts
- * reconciliations and jobs whose start was lost, expires pending orders that the sweep missed, which
- * releases their stock, and reports new dead letters in the log. Every item is safe to repeat, also by
+ * Recovery that runs in the API, because it must work without Temporal or within seconds. Its parts
+ * deliver missed callbacks, process payment webhooks, look up orders that wait for the shopper, start
+ * reconciliations and jobs whose start was lost, expire pending orders that the sweep missed, which
+ * releases their stock, and report new dead letters in the log. Every item is safe to repeat, also by
  * concurrent processes. All other recovery: activities/operations/sweep.ts.
  */
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
@@ -59,32 +59,54 @@ const EVERY_MS = 1_000;
 /** Webhooks are processed many at once: three of each order, from all orders of a second. */
 const WEBHOOKS_PER_ITEM = 5;
 
-/** Runs one pass. A failed part is logged and does not stop the others. */
+/** Runs every part once. A failed part is logged and does not stop the others. */
 export async function runRecovery(
   deps: RecoveryDeps,
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
-  const { olderThanMs, batch: limit } = limits;
+  const parts = partsOf(deps, limits);
   const [delivered, expired, closed, started, notWaiting] = await Promise.all([
-    counted(deps, 'deliver_callbacks', () => deliverMissedSignals(deps, limits)),
-    counted(deps, 'expire', () => expireOverdue(deps, limits)),
-    counted(deps, 'payment_webhooks', () =>
-      processPaymentWebhooks(deps, { olderThanMs, limit: limit * WEBHOOKS_PER_ITEM }),
-    ),
-    counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
-    counted(deps, 'payment_actions', () => settleWaiting(deps, limits)),
-    attempted(deps, 'jobs', () => startMissedJobs(deps, limits)),
-    attempted(deps, 'report', () => reportFailures(deps, limit)),
+    parts.delivered(),
+    parts.expired(),
+    parts.closed(),
+    parts.started(),
+    parts.notWaiting(),
+    parts.jobs(),
+    parts.report(),
   ]);
   return { delivered, expired, closed, started, notWaiting };
 }
 
-/** Runs pass after pass until stopped. */
+/** Runs each part again and again until stopped. One that waits for a slow provider delays no other. */
 export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
-  return repeat(EVERY_MS, async () => {
-    await runRecovery(deps);
-    return 'again';
-  });
+  const running = Object.values(partsOf(deps, LIMITS)).map((part) =>
+    repeat(EVERY_MS, async () => {
+      await part();
+      return 'again';
+    }),
+  );
+  return {
+    async stop() {
+      await Promise.all(running.map((each) => each.stop()));
+    },
+  };
+}
+
+/** None of them throws. */
+function partsOf(deps: RecoveryDeps, limits: RecoveryLimits) {
+  const { olderThanMs, batch: limit } = limits;
+  return {
+    delivered: () => counted(deps, 'deliver_callbacks', () => deliverMissedSignals(deps, limits)),
+    expired: () => counted(deps, 'expire', () => expireOverdue(deps, limits)),
+    closed: () =>
+      counted(deps, 'payment_webhooks', () =>
+        processPaymentWebhooks(deps, { olderThanMs, limit: limit * WEBHOOKS_PER_ITEM }),
+      ),
+    started: () => counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
+    notWaiting: () => counted(deps, 'payment_actions', () => settleWaiting(deps, limits)),
+    jobs: () => attempted(deps, 'jobs', () => startMissedJobs(deps, limits)),
+    report: () => attempted(deps, 'report', () => reportFailures(deps, limit)),
+  };
 }
 
 async function deliverMissedSignals(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {

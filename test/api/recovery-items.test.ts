@@ -1,7 +1,7 @@
-/** The passes of the recovery over queues of which most items fail. */
+/** The parts of the recovery, over queues of which most items fail, and beside one that hangs. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { runRecovery } from '../../services/recovery.ts';
+import { runRecovery, startRecovery } from '../../services/recovery.ts';
 import { reportFailures } from '../../services/report-failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
@@ -11,6 +11,8 @@ import { recordRefundNeedsAttention } from '../../prisma/payments/refund-attenti
 import { storeMessage } from '../../prisma/events/inbox.ts';
 import { itemFailures } from '../../telemetry/items.ts';
 import { claimOf, draftOf } from '../prisma/seeded-database.ts';
+import { eventually } from '../support/eventually.ts';
+import { createGate } from '../support/gate.ts';
 import { paidOrder } from '../support/orders.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { useShop } from '../support/shop.ts';
@@ -102,6 +104,47 @@ test('a payment webhook in an unknown form is closed and does not hide the other
     ['even', 'unknown_payment'],
     ['odd', 'not_understood'],
   ]);
+});
+
+test('callbacks are delivered again and again while the expiry of an order waits for its provider', async () => {
+  const opened = await openOrder(shop.db, claimOf(), draftOf());
+  if (opened.kind !== 'opened') throw new Error(opened.kind);
+  const { id } = opened.order;
+  await shop.db.order.update({ where: { id }, data: { deadlineAt: new Date(0) } });
+  const asked = createGate();
+  const answered = createGate();
+  const payments: typeof shop.gateways.payments = {
+    ...shop.gateways.payments,
+    async lookUp() {
+      asked.open();
+      await answered.opened;
+      return { kind: 'absent' };
+    },
+  };
+  const recovery = startRecovery({ ...shop.services, payments });
+  try {
+    await asked.opened;
+    // The second is stored after the first was listed, so it is not of the same batch.
+    for (const delivered of [1, 2]) {
+      const { orderId } = await shop.order();
+      const message = { source: 'warehouse', id: `beside-${delivered}` } as const;
+      const payload = {
+        correlationId: shipmentCorrelationId(orderId),
+        answer: { kind: 'refused', reason: 'r' },
+      };
+      await storeMessage(shop.db, { ...message, type: 'shipment.refused', orderId, payload });
+      await shop.db.inboxMessage.update({
+        where: { source_id: message },
+        data: { receivedAt: new Date(0) },
+      });
+      await eventually(() => expect(shop.checkouts.answers).toHaveLength(delivered));
+    }
+    const waiting = await shop.db.order.findUniqueOrThrow({ where: { id } });
+    expect(waiting.status).toBe('pending');
+  } finally {
+    answered.open();
+    await recovery.stop();
+  }
 });
 
 describe('warnings in the log', () => {
