@@ -1,10 +1,13 @@
 /** Loops over items in activities. */
-import { log } from '@temporalio/activity';
+import { Context, log } from '@temporalio/activity';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import type { ItemLoop } from '../telemetry/items.ts';
 import { isProviderAway } from './failures.ts';
 
-/** Failures go into the activity's log. An outage ends the loop, and Temporal repeats the activity. */
+/**
+ * Failures go into the activity's log, and each item ends with a heartbeat. An outage ends the loop, and
+ * Temporal repeats the activity.
+ */
 export function itemLoop<T>(loop: string, idOf: (item: T) => string, concurrency = 1): ItemLoop<T> {
   return {
     loop,
@@ -12,5 +15,6 @@ export function itemLoop<T>(loop: string, idOf: (item: T) => string, concurrency
     concurrency,
     warn: ({ err, ...about }, message) => log.warn(message, { ...about, error: err }),
     isOutage: (error) => isDatabaseUnavailable(error) || isProviderAway(error),
+    afterItem: () => Context.current().heartbeat(),
   };
 }

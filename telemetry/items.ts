@@ -28,6 +28,8 @@ export interface ItemLoop<T> {
   readonly isOutage: (error: unknown) => boolean;
   /** One at a time unless given. */
   readonly concurrency?: number;
+  /** Called after each item, also after one that failed. */
+  readonly afterItem?: () => void;
 }
 
 export interface ItemFailure {
@@ -60,6 +62,8 @@ export async function eachItem<T>(
       }
       failed.push({ item, error });
       reportFailure(loop, item, error);
+    } finally {
+      loop.afterItem?.();
     }
   };
   await pMap(items, workOn, { concurrency: loop.concurrency ?? 1 });

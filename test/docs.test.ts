@@ -44,7 +44,9 @@ const INTERNAL_DEADLINES = [
   'CONNECT_TIMEOUT_MS in prisma/client/listen.ts',
   'IDLE_TIMEOUT_MS in prisma/client/client.ts',
   'QUERY_TIMEOUT_MS in prisma/operations/invariants.ts',
+  'RECONCILE_HEARTBEAT_TIMEOUT_MS in workflows/operations/contract.ts',
   'REGISTER_DEADLINE_MS in temporal/connection.ts',
+  'SWEEP_HEARTBEAT_TIMEOUT_MS in workflows/operations/contract.ts',
   'TIMEOUT_MS in prisma/operations/invariants.ts',
 ];
 const UNITS_MS = {

@@ -1,5 +1,4 @@
 /** The sweep's part that expires store credit. */
-import { Context } from '@temporalio/activity';
 import { expireCredit, listExpiring, type ExpiringAccount } from '../../prisma/credit/expiry.ts';
 import { eachItem } from '../../telemetry/items.ts';
 import { itemLoop } from '../items.ts';
@@ -18,7 +17,6 @@ export async function expireDueCredit({ db }: Pick<SweepDependencies, 'db'>): Pr
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
     const due: readonly ExpiringAccount[] = await listExpiring(db, { after, limit: BATCH });
     const failed = await eachItem(due, loop, (account) => expireCredit(db, account));
-    Context.current().heartbeat();
     settled += due.length - failed.length;
     after = due.at(-1) ?? null;
     if (due.length < BATCH) break;

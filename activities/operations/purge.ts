@@ -69,7 +69,6 @@ export async function eraseOutdated({
   let erased = 0;
   const loop = itemLoop('erase_outdated', ({ id }: (typeof outdated)[number]) => id);
   await eachItem(outdated, loop, async (order) => {
-    Context.current().heartbeat();
     if (await eraseOutdatedOrder(db, order)) erased += 1;
   });
   const guests = await listOutdatedGuests(db, ERASED_BATCH);

@@ -30,7 +30,6 @@ export async function reconcileCases(
   for (const each of await listOpenCases(deps.db, MAX_OPEN)) named.set(each.id, each);
   const loop = itemLoop('reconcile_cases', ({ id }: CaseName) => id);
   const notFollowed = await eachItem([...named.values()], loop, async (each) => {
-    Context.current().heartbeat();
     // The next run takes it up again.
     if ((await deps.followCase(each)) === 'later') throw new Error('the case is not applied yet');
   });

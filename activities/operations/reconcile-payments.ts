@@ -204,10 +204,9 @@ async function lookUpEach(
     (reference: string) => reference,
     LOOK_UP_CONCURRENCY,
   );
-  const failed = await eachItem(references, loop, async (reference) => {
-    Context.current().heartbeat();
-    await comparePaymentNow(deps, id, reference);
-  });
+  const failed = await eachItem(references, loop, (reference) =>
+    comparePaymentNow(deps, id, reference),
+  );
   return failed.length;
 }
 

@@ -43,10 +43,9 @@ export async function reconcileShipments(
     const window: Parameters<typeof listShipmentRecords>[1] = { ...slice, after, limit: PAGE };
     const page: readonly ShipmentRecord[] = await listShipmentRecords(deps.db, window);
     const unseen = page.filter(({ orderId }) => !seen.has(orderId));
-    const notCompared = await eachItem(unseen, loop, async ({ orderId }) => {
-      Context.current().heartbeat();
-      await compareShipmentNow(deps, slice.id, orderId);
-    });
+    const notCompared = await eachItem(unseen, loop, ({ orderId }) =>
+      compareShipmentNow(deps, slice.id, orderId),
+    );
     failed += notCompared.length;
     for (const { orderId } of unseen) seen.add(orderId);
     const last = page.at(-1);

@@ -52,10 +52,7 @@ export function createReconcileActivities(deps: MaintenanceDependencies): Reconc
           limit: PAGE,
           after,
         });
-        const failed = await eachItem(unseen, loop, async (discrepancy) => {
-          Context.current().heartbeat();
-          await recheck(deps, id, discrepancy);
-        });
+        const failed = await eachItem(unseen, loop, (each) => recheck(deps, id, each));
         counts.rechecked += unseen.length;
         counts.failed += failed.length;
         after = unseen.at(-1)?.id ?? null;

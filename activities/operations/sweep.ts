@@ -1,5 +1,5 @@
 /** The sweep, every minute: expires pending orders, recovers stuck orders, refunds and jobs, purges old rows. */
-import { Context, log } from '@temporalio/activity';
+import { log } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { reopenStale } from '../../prisma/events/dead-letters.ts';
@@ -95,7 +95,6 @@ async function expireBatch(
   const failed = await eachItem(overdue, loop, async (order) => {
     await markChecked(db, order.id);
     const outcome = await expireOrder(order);
-    Context.current().heartbeat();
     if (outcome.kind !== 'later') {
       if (outcome.kind === 'expired') counts.expired += 1;
       unknown = 0;
@@ -184,8 +183,6 @@ async function inBatches(
 ): Promise<void> {
   const limits = { idleMs: IDLE_MS, recheckMs: RECHECK_MS, limit: CHECK_BATCH };
   for (let checked = 0; checked < MAX_CHECKED; checked += CHECK_BATCH) {
-    const found = await check(limits);
-    Context.current().heartbeat();
-    if (found < CHECK_BATCH) return;
+    if ((await check(limits)) < CHECK_BATCH) return;
   }
 }

@@ -7,6 +7,14 @@ import { summary } from '../limits.ts';
 export const SWEEP_WORKFLOW = 'sweep';
 export const RECONCILE_WORKFLOW = 'reconcile';
 
+/**
+ * Detects a killed worker soon, because the next sweep does not start before this one ends. Above the
+ * longest item: an order that expires with the deadlines of its look-up and its void used up.
+ */
+export const SWEEP_HEARTBEAT_TIMEOUT_MS = 20_000;
+/** Above the longest item: a payment whose look-up and list of refunds use up their deadlines. */
+export const RECONCILE_HEARTBEAT_TIMEOUT_MS = 30_000;
+
 /** Counts of one sweep by kind; `failed` names the parts that failed. */
 export interface SweepResult {
   readonly counts: Readonly<Record<string, number>>;

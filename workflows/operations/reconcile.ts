@@ -11,7 +11,12 @@ import { retryBriefly } from '../failure-type.ts';
 import { requireInput, takesUndecoded } from '../inputs.ts';
 import { details } from '../limits.ts';
 import { reconcileInput } from './inputs.ts';
-import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './contract.ts';
+import {
+  RECONCILE_HEARTBEAT_TIMEOUT_MS,
+  reconcileWindow,
+  type ReconcileInput,
+  type ReconcileResult,
+} from './contract.ts';
 
 /** A day is read in one activity: some hundred pages for a shop of this size. */
 const SLICE_MS = 24 * 3_600_000;
@@ -23,8 +28,7 @@ const record = proxyActivities<ReconcileActivities>({
 
 const read = proxyActivities<ReconcileActivities>({
   startToCloseTimeout: '30 minutes',
-  // Above the longest time between two: a look-up of one record that uses up its deadline.
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout: RECONCILE_HEARTBEAT_TIMEOUT_MS,
   // After a longer outage the next run compares.
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 6 },
 });

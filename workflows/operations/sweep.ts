@@ -5,13 +5,11 @@
 import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities } from '../activities.ts';
 import { details } from '../limits.ts';
-import type { SweepResult } from './contract.ts';
+import { SWEEP_HEARTBEAT_TIMEOUT_MS, type SweepResult } from './contract.ts';
 
 const activities = proxyActivities<SweepActivities>({
   startToCloseTimeout: '50 seconds',
-  // Detects a killed worker soon, because the next sweep does not start before this one ends. Above the
-  // longest time between two heartbeats: one order that expires with every deadline used up.
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: SWEEP_HEARTBEAT_TIMEOUT_MS,
   scheduleToCloseTimeout: '2 minutes',
   retry: { maximumAttempts: 2 },
 });
