@@ -11,7 +11,7 @@ import { signDownload } from '../../prisma/jobs/download-links.ts';
 import { clearNotifyEmail, endJob, type JobStart } from '../../prisma/jobs/job-status.ts';
 import { createScheduledJob, findJob, type Job } from '../../prisma/jobs/jobs.ts';
 import type { JobRecordActivities } from '../../workflows/jobs/activities.ts';
-import { jobFailed, providerFailure } from '../failures.ts';
+import { providerFailure } from '../failures.ts';
 import { guarded } from '../guarded.ts';
 import { NOT_DUE, outcomeOf } from './jobs.ts';
 
@@ -62,7 +62,6 @@ export function createJobRecordActivities(deps: JobRecordDependencies): JobRecor
       const { id, at } = ownRequest();
       const params = { ...dayBefore(at, timeZone), time_zone: timeZone };
       const job = await createScheduledJob(db, { id, kind: 'report', type, params });
-      if (job === 'full') throw jobFailed('too many jobs are open');
       await deps.startJob(job);
     },
   });

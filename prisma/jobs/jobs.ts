@@ -55,7 +55,7 @@ export interface JobRequest {
   readonly respond: (job: Job) => StoredResponse;
 }
 
-/** Jobs that have not ended, of all kinds. More would only wait. */
+/** Jobs that have not ended, of all kinds. An operator's next one would only wait. */
 export const MAX_OPEN_JOBS = 50;
 
 /** Writes the job and the key's response. `full`: too many jobs are open. Throws KeyTakenError. */
@@ -75,17 +75,18 @@ export function createJob(
   });
 }
 
-/** Writes a job that a schedule asks for, once for each id. */
+/**
+ * Writes a job that a schedule asks for, once for each id. However many jobs are open: those of a night
+ * are few, and one that is refused would be missing.
+ */
 export function createScheduledJob(
   db: Database,
   draft: JobDraft & { readonly id: JobId },
-): Promise<Job | 'full'> {
-  return db.$transaction(async (tx) => {
-    const known = await findJob(tx, draft.id);
-    if (known !== null) return known;
-    if (await isFull(tx)) return 'full';
-    return insertJob(tx, { ...draft, actor: 'schedule' });
-  });
+): Promise<Job> {
+  return db.$transaction(
+    async (tx) =>
+      (await findJob(tx, draft.id)) ?? (await insertJob(tx, { ...draft, actor: 'schedule' })),
+  );
 }
 
 async function isFull(tx: Transaction): Promise<boolean> {

@@ -92,6 +92,13 @@ describe('a requested report', () => {
     expect(await problemOf(refused)).toMatchObject({ status: 409, code: 'too_many_jobs' });
   });
 
+  test('a nightly report is written although no operator may request another', async () => {
+    for (const _ of times(MAX_OPEN_JOBS, () => null)) await create('refunds');
+    expect((await post({ type: 'sales_by_day', ...JANUARY })).status).toBe(409);
+    const id = await create('sales_by_day');
+    expect(await shop.db.job.findUnique({ where: { id } })).toMatchObject({ status: 'queued' });
+  });
+
   test('reports are listed newest first in pages, and a job of another kind or an unknown one is not found', async () => {
     const ids = [await create('refunds'), await create('refunds'), await create('refunds')];
     const first = await listOf(await read(`${PATH}?limit=2`));
