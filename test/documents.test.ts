@@ -52,6 +52,13 @@ describe('commands', () => {
     expect(unknown).toEqual([]);
   });
 
+  test('a documented command whose output is JSON, piped or redirected keeps the lines of npm out of it', () => {
+    const commands = SHELL.flatMap(({ text }) => commandsIn(text));
+    const used = commands.filter((command) => /npm run .*(?:\||>|--json)/.test(command));
+    expect(used.length).toBeGreaterThan(1);
+    expect(used.filter((command) => !command.includes('npm run --silent '))).toEqual([]);
+  });
+
   test('every fault that a document arms or clears is one of the sandbox', () => {
     const faults = SHELL.flatMap(({ text }) => commandsIn(text)).flatMap((command) => {
       const [, provider = '', operation = ''] = /\/faults\/([a-z]+)\/([a-z]+)/.exec(command) ?? [];
@@ -137,7 +144,7 @@ interface NpmRun {
 /** Every `npm run` in blocks and in the text, with what follows the two dashes. */
 function npmRuns(): readonly NpmRun[] {
   return DOCUMENTS.flatMap((document) =>
-    [...read(document).matchAll(/npm run ([a-z][\w:]*)((?: -- [^\n`#|]*)?)/g)].map(
+    [...read(document).matchAll(/npm run (?:--silent )?([a-z][\w:]*)((?: -- [^\n`#|]*)?)/g)].map(
       ([, script = '', args = '']) => ({ document, script, args }),
     ),
   );

@@ -1,6 +1,10 @@
+import { exec } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { environment } from '../../config.ts';
 import { eraseOutdated } from '../../activities/operations/purge.ts';
 import { createNotificationActivities } from '../../activities/checkout/notification.ts';
 import { ERASED } from '../../domain/erasure.ts';
@@ -8,11 +12,13 @@ import type { OrderId } from '../../domain/ids.ts';
 import { orderViewSchema } from '../../api/schemas/orders.ts';
 import { erasureSchema } from '../../api/schemas/persons.ts';
 import { DEFAULT_RETENTION } from '../../domain/retention.ts';
+import { PROJECT } from '../../local/stack/home.ts';
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
 import { expireCredit, listExpiring } from '../../prisma/credit/expiry.ts';
 import { eraseOrder } from '../../prisma/privacy/erase.ts';
 import { erasePerson } from '../../services/persons.ts';
 import { CANARIES, DECLINED_CARD, GOOD_CARD, PERSON, canaryOrder } from '../support/client.ts';
+import { read } from '../support/documents.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { placedOrder, shippedOrder } from '../support/orders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
@@ -275,6 +281,17 @@ describe('npm run erase and npm run export', () => {
     const record = await shop.db.auditEntry.findFirstOrThrow({ where: { actor: 'operator/anna' } });
     expect(erased.output).toContain(record.subject);
     expect(await columnsWith(shop.databaseUrl, [email])).toEqual([]);
+  });
+
+  test('the documented export writes nothing but the JSON document into its file', async () => {
+    const orderId = await settledOrder('ada@example.com');
+    const [command = ''] = /^npm run .*export.*(?= > )/m.exec(read('docs/personal-data.md')) ?? [];
+    const env = { ...environment(), DATABASE_URL: shop.databaseUrl };
+    const { stdout } = await promisify(exec)(command, { cwd: PROJECT, env });
+    const { orders } = z
+      .object({ orders: z.array(z.object({ id: z.string() })) })
+      .parse(JSON.parse(stdout));
+    expect(orders).toContainEqual({ id: orderId });
   });
 
   test('the commands refuse orders under way with exit code 1 and a wrong command line with 2', async () => {

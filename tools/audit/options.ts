@@ -7,7 +7,7 @@ import { createHome } from '../../local/stack/home.ts';
 import { UsageError, usageChecked, wholeNumber } from '../usage.ts';
 
 export const USAGE = `Usage: npm run audit -- [options]
-  --json               print the results as JSON
+  --json               print the results as JSON (npm run --silent audit -- --json)
   --acked FILE         order ids a client got a 201 for, one per line: each must exist
   --sandbox URL        compare with the ledgers of this sandbox (default: the stack's own)
   --sample N           workflows of each kind searched for personal data (20)

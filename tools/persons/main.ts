@@ -15,7 +15,7 @@ import { UsageError, usageChecked } from '../usage.ts';
 /** As the audit: Prisma needs a second connection now and then. */
 const POOL_SIZE = 2;
 const USAGE = `Usage: npm run erase -- --email <address> [--by <name>]
-       npm run export -- --email <address> [--by <name>] > person.json
+       npm run --silent export -- --email <address> [--by <name>] > person.json
   --by NAME   who does it, for the audit log (command-line)`;
 
 try {
