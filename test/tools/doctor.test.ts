@@ -1,11 +1,14 @@
-import { afterEach, beforeAll, afterAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { PAYMENT_WEBHOOK_EVENTS } from '../../gateways/stripe/events.ts';
+import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
+import { checkDatabase } from '../../tools/doctor/database.ts';
 import { API_VERSION } from '../../tools/doctor/events.ts';
 import { exitCodeOf, lineOf, type Finding } from '../../tools/doctor/finding.ts';
 import { checkStripe, type StripeSettings } from '../../tools/doctor/stripe.ts';
 import { useSandbox } from '../gateways/stripe-sandbox.ts';
 import { runScript } from '../local/scripts.ts';
 import { REQUIRED_CONFIG } from '../support/app-config.ts';
+import { createTestDatabase } from '../support/database.ts';
 import { openSilentServer } from '../support/silent-server.ts';
 import { startRecordingProxy, type RecordingProxy } from '../support/recording-proxy.ts';
 
@@ -172,6 +175,33 @@ describe('npm run doctor', () => {
     ENDS_WITHIN_MS,
   );
 
+  test('a database with every migration passes', async () => {
+    const database = await openDatabase();
+    expect(await checkDatabase(database)).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('a database that does not exist or lacks the migrations fails with its name and what to run', async () => {
+    const url = new URL(await openDatabase());
+    url.pathname += '_empty';
+    const failed = {
+      verdict: 'failed',
+      text: expect.stringMatching(/test_.*_empty.*npm run migrate/),
+    };
+    const absent = await checkDatabase(url.href);
+    expect(absent).toEqual(failed);
+    expect(absent.text).toContain('there is no database');
+    await createDatabase(url.href);
+    onTestFinished(() => dropDatabase(url.href));
+    const empty = await checkDatabase(url.href);
+    expect(empty).toEqual(failed);
+    expect(empty.text).toContain('lacks');
+  });
+
+  test('a database that cannot be reached fails', async () => {
+    const closed = await checkDatabase('postgresql://nobody@127.0.0.1:9/shop');
+    expect(closed).toMatchObject({ verdict: 'failed', text: expect.stringContaining('answer') });
+  });
+
   test('--stripe without a key, and an unknown flag, exit with 2 and say what to give', async () => {
     expect(await doctor(['--stripe'])).toMatchObject({
       code: 2,
@@ -183,6 +213,13 @@ describe('npm run doctor', () => {
     });
   });
 });
+
+/** The address of a database with every migration. */
+async function openDatabase(): Promise<string> {
+  const { url, close } = await createTestDatabase();
+  onTestFinished(close);
+  return url;
+}
 
 function check(changes: Partial<StripeSettings> = {}): Promise<readonly Finding[]> {
   return checkStripe({

@@ -1,7 +1,7 @@
 /** Without a flag: the configuration as the start reads it, and whether database and Temporal answer. */
 import { ConfigError, readAppConfig, readTemporalConfig } from '../../config.ts';
-import { isPostgresUp } from '../../local/stack/postgres.ts';
 import { openTemporal } from '../audit/temporal-link.ts';
+import { checkDatabase } from './database.ts';
 import { found, type Finding } from './finding.ts';
 
 /** Never throws for what is configured wrong, or away. */
@@ -19,11 +19,6 @@ export async function checkConfiguration(): Promise<readonly Finding[]> {
     if (!(error instanceof ConfigError)) throw error;
     return [found('failed', error.message)];
   }
-}
-
-async function checkDatabase(url: string): Promise<Finding> {
-  if (await isPostgresUp(url)) return found('passed', 'the database of DATABASE_URL answers');
-  return found('failed', 'the database of DATABASE_URL does not answer, or refuses the user');
 }
 
 async function checkTemporal(place: Parameters<typeof openTemporal>[0]): Promise<Finding> {

@@ -11,7 +11,7 @@ import { exitCodeOf, lineOf, type Finding } from './finding.ts';
 import { checkStripe } from './stripe.ts';
 
 const USAGE = `Usage: npm run doctor [-- --stripe | --events]
-                the configuration as the start reads it, the database, Temporal
+                the configuration as the start reads it, the database, its migrations, Temporal
   --stripe      the account of STRIPE_API_KEY: key, permissions, webhook endpoint; it only reads
   --events      prints the events of the webhook endpoint, and the command that creates it
 Exit code: 0 no check failed, 1 one failed, 2 the command line or the configuration is wrong,
