@@ -7,9 +7,11 @@ import { PATTERNS } from '../../tools/demo/patterns.ts';
 import { SCENARIOS } from '../../tools/demo/scenarios.ts';
 import { mismatches } from '../../tools/demo/verdict.ts';
 import { WORK } from '../../tools/demo/work.ts';
+import { phoneOf } from '../../tools/demo/work/later.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { read } from '../support/documents.ts';
+import { times } from '../support/times.ts';
 
 describe('the demo', () => {
   it('the demo injects only faults that the sandbox knows', () => {
@@ -66,6 +68,13 @@ describe('the demo of a pattern', () => {
     for (const [place, provider = '', operation = ''] of armed) {
       expect(isPlace({ provider, operation }), place).toBe(true);
     }
+  });
+
+  it('runs of the demo that begin at different times send their SMS to different numbers', () => {
+    const begun = times(100, (n) => Date.UTC(2026, 0, 1) + n * 60_007);
+    const phones = begun.map((at) => phoneOf(at.toString(36)));
+    expect(new Set(phones).size).toBe(begun.length);
+    for (const phone of phones) expect(phone).toMatch(/^\+49151\d{7}$/);
   });
 
   it('a demo that does not exist is refused with the names of those that do', () => {
