@@ -82,6 +82,11 @@ export async function ask(stage: Stage, call: Request, status: number): Promise<
   return result;
 }
 
+/** Whether the API says that a response came from its cache, and not from the database. */
+export function isFromCache(headers: Headers): boolean {
+  return headers.get('cache-status')?.startsWith('holdfast; hit') === true;
+}
+
 /** The body of a response that has to be of this schema. Rejects otherwise. */
 export async function read<T>(stage: Stage, path: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse((await request(stage, { path, role: 'operator' })).body);

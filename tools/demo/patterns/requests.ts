@@ -8,6 +8,7 @@ import {
   clearFaults,
   effects,
   follow,
+  isFromCache,
   place,
   placed,
   read,
@@ -66,9 +67,10 @@ export const cache: PatternDemo = {
     };
     try {
       await readPrice(stage, path);
-      stage.check('read from the cache', await readPrice(stage, path), before);
+      const { price, fromCache } = await readPrice(stage, path);
+      stage.check('read from the cache', [price, fromCache], [before, true]);
       await setPrice(after);
-      stage.check('read after the change', await readPrice(stage, path), after);
+      stage.check('read after the change', (await readPrice(stage, path)).price, after);
       announce(stage, 'an order by a shopper who still sees the old price');
       const lines = [{ sku: 'poster-a2', quantity: 1 }];
       const order = await place(stage, { lines, expected_total_minor: before });
@@ -76,15 +78,15 @@ export const cache: PatternDemo = {
     } finally {
       await setPrice(before);
     }
-    stage.check('read after the change back', await readPrice(stage, path), before);
+    stage.check('read after the change back', (await readPrice(stage, path)).price, before);
   },
 };
 
-async function readPrice(stage: Stage, path: string): Promise<number> {
-  const { tookMs, status, body } = await request(stage, { path, role: 'storefront' });
+async function readPrice(stage: Stage, path: string) {
+  const { tookMs, status, headers, body } = await request(stage, { path, role: 'storefront' });
   const { price_minor: price } = productSchema.parse(body);
   stage.say(row(tookMs, `GET ${path}: ${status} price_minor ${price}`));
-  return price;
+  return { price, fromCache: isFromCache(headers) };
 }
 
 const viewSchema = z.object({
