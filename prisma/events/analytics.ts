@@ -163,9 +163,10 @@ function instant(at: string, timeZone: string): string {
 
 /** The time until which every event is counted (ISO 8601); null when none was ever counted. */
 export async function countedUntil(db: Database): Promise<string | null> {
-  const nowMs = Date.now();
   // The lag is about readable events. Read first: one that becomes readable in between counts there.
   const heldSeconds = await logHeldSeconds(db);
   const lag = await findSubscriptionLag(db, 'analytics');
-  return lag && new Date(nowMs - Math.max(lag.lagSeconds, heldSeconds) * 1_000).toISOString();
+  if (lag === null) return null;
+  const heldLongerMs = Math.max(heldSeconds - lag.lagSeconds, 0) * 1_000;
+  return new Date(Date.parse(lag.passedUntil) - heldLongerMs).toISOString();
 }

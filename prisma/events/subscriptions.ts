@@ -16,7 +16,9 @@ export interface Subscription {
 export interface SubscriptionLag extends Subscription {
   /** Events of its types among the next `LAG_COUNTED` readable ones after its cursor. */
   readonly behind: number;
-  /** Age of the oldest of them in seconds, or of the last one looked at; 0 when nothing is left. */
+  /** The time of the oldest of them, or of the last one looked at; now when nothing is left. */
+  readonly passedUntil: string;
+  /** The age of that time in seconds. */
   readonly lagSeconds: number;
 }
 
@@ -145,20 +147,26 @@ async function readLags(
   where: Prisma.Sql,
   limit: number,
 ): Promise<readonly SubscriptionLag[]> {
-  const rows = await db.$queryRaw<(Row & { behind: number; lagSeconds: number })[]>`
+  const rows = await db.$queryRaw<LagRow[]>`
     SELECT s.name, s.types, s.cursor_xid::text || '-' || s.cursor_position AS cursor, s.paused,
-      s.updated_at AS "updatedAt", l.behind, l."lagSeconds"
+      s.updated_at AS "updatedAt", l.behind, l."passedUntil",
+      greatest(EXTRACT(epoch FROM now() - l."passedUntil"), 0)::float8 AS "lagSeconds"
     FROM (SELECT * FROM subscriptions s WHERE ${where} ORDER BY name LIMIT ${limit}) s, LATERAL (
       SELECT count(*) FILTER (WHERE wanted)::int AS behind,
-        COALESCE(EXTRACT(epoch FROM clock_timestamp() - COALESCE(min(e.time) FILTER (WHERE wanted),
-          CASE WHEN count(*) = ${LAG_COUNTED} THEN max(e.time) END)), 0)::float8 AS "lagSeconds"
+        COALESCE(min(e.time) FILTER (WHERE wanted),
+          CASE WHEN count(*) = ${LAG_COUNTED} THEN max(e.time) END, now()) AS "passedUntil"
       FROM (
         SELECT time, s.types = '{}' OR type = ANY(s.types) AS wanted FROM events
         WHERE (xid, position) > (s.cursor_xid, s.cursor_position)
           AND xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid, position LIMIT ${LAG_COUNTED}) e) l
     ORDER BY s.name`;
-  return rows.map((row) => ({ ...row, updatedAt: row.updatedAt.toISOString() }));
+  return rows.map((row) => ({
+    ...row,
+    updatedAt: row.updatedAt.toISOString(),
+    passedUntil: row.passedUntil.toISOString(),
+  }));
 }
 
 type Row = Omit<Subscription, 'updatedAt'> & { readonly updatedAt: Date };
+type LagRow = Row & Pick<SubscriptionLag, 'behind' | 'lagSeconds'> & { readonly passedUntil: Date };
