@@ -112,7 +112,8 @@ describe('a step without a provider', () => {
     }
     await steps.run('recordCancelling', { orderId, reason });
     const types = await eventTypesOf(steps, orderId);
-    expect(types.slice(-2)).toEqual(['order.cancelling', 'order.cancelled']);
+    const written = types.filter((type) => type.startsWith('order.cancel'));
+    expect(written).toEqual(['order.cancelling', 'order.cancelled']);
   });
 
   test('repeated recordNeedsAttention and recordResolved calls name the step and write one event each', async () => {
@@ -126,7 +127,8 @@ describe('a step without a provider', () => {
     await steps.run('recordResolved', { orderId, ...resolved, resumes: 'reserved' });
     await steps.run('recordResolved', { orderId, ...resolved, resumes: 'reserved' });
     const types = await eventTypesOf(steps, orderId);
-    expect(types.slice(-2)).toEqual(['order.needs_attention', 'order.attention_resolved']);
+    const written = types.filter((type) => type.includes('attention'));
+    expect(written).toEqual(['order.needs_attention', 'order.attention_resolved']);
   });
 
   test('a notification is sent once, in the language of the order', async () => {

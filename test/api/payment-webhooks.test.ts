@@ -72,7 +72,7 @@ describe('a payment webhook', () => {
   test("a payment webhook that precedes the provider's response stays open until the response is recorded", async () => {
     await recordIntent(shop.db, await payment(), 'capture');
     expect(await notification('payment_intent.succeeded')).toBeNull();
-    await runRecovery(shop.services);
+    await runRecovery(shop.services, { olderThanMs: 0, expiryGraceMs: 0, batch: 100 });
     expect(await outcomeOf()).toBeNull();
     await recordCaptured(shop.db, await payment());
     await pass();

@@ -225,6 +225,8 @@ describe('the rate of failures', () => {
           .slice(0, opened + 1)
           .filter((_, index) => at(opened) - at(index) < LIMITS.windowMs);
         expect(recent.length).toBeGreaterThanOrEqual(LIMITS.minCalls);
+        const failed = recent.filter((each) => each.failed);
+        expect(failed.length).toBeGreaterThan(LIMITS.minCalls * LIMITS.rate);
       }),
     );
   });

@@ -248,10 +248,13 @@ describe('looking up a payment', () => {
   test('a lookup whose list call is refused returns unknown and leaves the breaker closed', async () => {
     const error = { type: 'invalid_request_error', code: 'resource_missing' };
     const gateway = await gatewayTo((_, response) => respond(response, 404, { error }));
-    expect(await gateway.lookUp({ orderId: newOrderId(), reference: null })).toEqual({
-      kind: 'unknown',
-      reason: 'no usable answer from the payment provider (lookup_resource_missing)',
-    });
+    for (const _ of times(quickLimits().breakAfter, () => null)) {
+      expect(await gateway.lookUp({ orderId: newOrderId(), reference: null })).toEqual({
+        kind: 'unknown',
+        reason: 'no usable answer from the payment provider (lookup_resource_missing)',
+      });
+    }
+    expect(new Set(gateway.breakers().map(({ state }) => state))).toEqual(new Set(['closed']));
   });
 
   test('a lookup of an old order that search finds makes no list call', async () => {
