@@ -20,7 +20,7 @@ const HELD_WITHIN_ON_HAND = 'stock_held_within_on_hand';
 
 /** Holds every line of the CTE `lines`, or fails the statement (`isStockShort`). */
 export function linesHeld(): Prisma.Sql {
-  return Prisma.sql`, of_stock AS MATERIALIZED (${stockLocked('lines')}),
+  return Prisma.sql`of_stock AS MATERIALIZED (${stockLocked('lines')}),
     with_stock AS (
       UPDATE stock SET held = held + quantity FROM of_stock WHERE stock.sku = of_stock.sku)`;
 }

@@ -96,7 +96,8 @@ export async function openOrder(
 /**
  * Everything an order starts with, its customer and its first event, in one statement; null when the key
  * is held. The lock on a known customer excludes an erasure, which either sees this order or comes
- * before it. The rows of the stock are contended: they are locked for this statement and its commit only.
+ * before it. The rows of the stock are contended. PostgreSQL makes the writes that nothing reads in reverse
+ * order, so the first one here is the last one made, and its locks are held for the shortest time.
  */
 async function insertPending(
   db: Database,
@@ -133,6 +134,7 @@ async function insertPending(
       SELECT line.* FROM claimed ${creditMinor === 0 ? Prisma.empty : AFTER_CREDIT},
         jsonb_to_recordset(${lines}::jsonb) AS line
           (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
+    ${linesHeld()},
     with_terms AS (
       INSERT INTO order_terms (order_id, term)
       SELECT id, term FROM written, unnest(${[...customerTerms(customer)]}::text[]) AS term),
@@ -149,7 +151,6 @@ async function insertPending(
       SELECT ${id}, sku, quantity, 'held' FROM lines),
     ${paymentOpened(id, draft)},
     with_event AS (${eventOf({ orderId: id, type: 'order.created' }, 'written')})
-    ${linesHeld()}
     SELECT customer_id AS "customerId", customer_language AS language,
       customer_sms_consent AS "smsConsent", version, created_at AS "createdAt",
       updated_at AS "updatedAt" FROM written`;
