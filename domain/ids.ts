@@ -129,11 +129,12 @@ export function refundKey(orderId: OrderId, refundId: RefundId): string {
 }
 
 /**
- * The key of the refund of what is left of a cancelled order. What a refusal leaves is an intent of its own.
+ * The key of the refund of what is left of a cancelled order. What a refusal leaves is an intent of its own,
+ * whose key is none that `repeatedKey` makes.
  */
 export function remainingRefundKey(orderId: OrderId, refused: number): string {
   const key = providerKey(orderId, 'refund');
-  return refused === 0 ? key : `${key}/${refused + 1}`;
+  return refused === 0 ? key : `${key}/rest${refused + 1}`;
 }
 
 /** The key of a refund that was made at the provider: its id there. */

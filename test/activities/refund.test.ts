@@ -210,7 +210,7 @@ describe('a compensation after refund requests', () => {
     expect(refunds.map(({ key, amountMinor, status }) => [key, amountMinor, status])).toEqual([
       [`${orderId}/refund`, 2_400, 'failed'],
       [expect.stringMatching(/^external/), 1_000, 'succeeded'],
-      [`${orderId}/refund/2`, 1_400, 'succeeded'],
+      [`${orderId}/refund/rest2`, 1_400, 'succeeded'],
     ]);
     expect(effectsOf(steps, orderId)['refund']).toBe(2);
   });
