@@ -5,17 +5,15 @@ import { isJobId, type JobId } from '../../domain/ids.ts';
 import type { JobFile } from '../../domain/jobs.ts';
 import type { ReportType } from '../../domain/reports.ts';
 import { newId } from '../../prisma/client/ids.ts';
-import { checkDownload, signDownload } from '../../prisma/jobs/download-links.ts';
 import { endJob } from '../../prisma/jobs/job-status.ts';
 import { createScheduledJob, MAX_OPEN_JOBS } from '../../prisma/jobs/jobs.ts';
-import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { purgeJobs } from '../../prisma/operations/retention.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { readStream } from './event-stream.ts';
 import { runJobOf } from '../support/job-runs.ts';
 import { orderPlacedAt } from '../support/orders.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { CIPHER, useShop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
 const shop = useShop({ streamLimits: { pollMs: 20 } });
@@ -26,7 +24,6 @@ beforeEach(async () => {
 
 const PATH = '/v1/reports';
 const JANUARY = { from: '2026-01-01T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
-const file: JobFile = 'output.csv';
 const MINUTE_MS = 60_000;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
@@ -272,54 +269,6 @@ describe('the files of a report', () => {
     );
   });
 
-  test('a link needs no key, and is of no use changed, for another file, after its time, or before the report is done', async () => {
-    const id = await create('refunds');
-    expect(await statusOf(signDownload(CIPHER, { id, file }).path)).toBe(404);
-    await runJobOf(shop.services, id);
-    const { path, expiresAt } = signDownload(CIPHER, { id, file });
-    expect(await statusOf(path)).toBe(200);
-    expect(await statusOf(path.replace('output.csv', 'output.json'))).toBe(403);
-    expect(await statusOf(path.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')))).toBe(403);
-    expect(await statusOf(path.replace(/\?.*/, ''))).toBe(403);
-    const other = createSecretCipher([{ id: 'other', key: Buffer.alloc(32, 'another key') }]);
-    expect(await statusOf(signDownload(other, { id, file }).path)).toBe(403);
-    const [, token = ''] = path.split('token=');
-    const asked = { id, file, token };
-    expect(checkDownload(CIPHER, asked, Date.parse(expiresAt) - 1)).toBe('valid');
-    expect(checkDownload(CIPHER, asked, Date.parse(expiresAt))).toBe('expired');
-    const old = signDownload(CIPHER, { id, file }, Date.now() - 26 * 60 * MINUTE_MS);
-    const response = await shop.request('GET', old.path, { role: null });
-    expect(await problemOf(response)).toMatchObject({ status: 410, code: 'link_expired' });
-  });
-
-  test('at most eight files are sent at once, and a client that leaves makes room', async () => {
-    await movements(2);
-    const id = await create('stock_movements', justNow());
-    await runJobOf(shop.services, id);
-    const { path } = signDownload(CIPHER, { id, file });
-    const open = await Promise.all(times(8, () => shop.request('GET', path, { role: null })));
-    const refused = await problemOf(await shop.request('GET', path, { role: null }));
-    expect(refused).toMatchObject({ status: 503, code: 'overloaded', retryable: true });
-    await open[0]?.body?.cancel();
-    expect(await statusOf(path)).toBe(200);
-    for (const response of open.slice(1)) await response.body?.cancel();
-  });
-
-  test('a client that leaves before its file is sent holds no place', async () => {
-    await movements(2);
-    const id = await create('stock_movements', justNow());
-    await runJobOf(shop.services, id);
-    const { path } = signDownload(CIPHER, { id, file });
-    const gone = { role: null, signal: AbortSignal.abort() };
-    const client = new AbortController();
-    const leaving = { role: null, signal: client.signal };
-    for (const _ of times(8, () => null)) await shop.request('GET', path, gone);
-    const unread = await Promise.all(times(8, () => shop.request('GET', path, leaving)));
-    expect(unread.map(({ status }) => status)).toEqual(times(8, () => 200));
-    client.abort();
-    expect(await statusOf(path)).toBe(200);
-  });
-
   test('the address to notify of the end of a report, however it was written, is exported with the person, and erased', async () => {
     const email = `${randomUUID()}@xn--mnchen-3ya.example`;
     const written = ` ${email.toUpperCase().replace('XN--MNCHEN-3YA', 'MÜNCHEN')} `;
@@ -353,12 +302,6 @@ function post(
 
 function read(path: string, headers: Readonly<Record<string, string>> = {}) {
   return shop.request('GET', path, { role: 'operator', headers });
-}
-
-async function statusOf(path: string): Promise<number> {
-  const response = await shop.request('GET', path, { role: null });
-  await response.text();
-  return response.status;
 }
 
 async function request(type: ReportType) {
