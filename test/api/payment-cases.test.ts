@@ -8,7 +8,7 @@ import {
   recordCancelled,
   recordCancelling,
   recordStockReleased,
-} from '../../prisma/orders/record-shipment.ts';
+} from '../../prisma/orders/record-steps.ts';
 import { recordCase } from '../../prisma/payments/cases.ts';
 import { openRemainingRefund } from '../../prisma/payments/compensation-refunds.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';

@@ -133,7 +133,7 @@ describe('a crash during an order', () => {
       },
     };
     expect((await runRecovery({ ...shop.services, payments: undecided }, NOW)).expired).toBe(1);
-    expect(await booksOf(id)).toEqual(VOID_REQUESTED);
+    expect(await recordsOf(id)).toEqual(VOID_REQUESTED);
   });
 
   test('an order that crashed before its authorization expires without a void', async () => {
