@@ -8,7 +8,7 @@ import type { Database } from '../../prisma/client/client.ts';
 import { countOpenDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { itemFailures } from '../../telemetry/items.ts';
-import { logHeldSeconds } from '../../prisma/events/event-log.ts';
+import { findHeldLog } from '../../prisma/events/event-log.ts';
 import { countOpenDiscrepancies } from '../../prisma/operations/discrepancies.ts';
 import { countOpenCases } from '../../prisma/payments/cases.ts';
 import { listMaintenanceAges } from '../../prisma/operations/maintenance-runs.ts';
@@ -42,7 +42,7 @@ export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps)
       name: 'holdfast_log_held_seconds',
       help: 'How long the oldest committed event has been unreadable because of an open transaction.',
     },
-    shared(async (db) => [['', await logHeldSeconds(db)]]),
+    shared(async (db) => [['', (await findHeldLog(db)).seconds]]),
   );
   registerOrderGauges(registry, shared);
   registerOperationGauges(registry, shared);

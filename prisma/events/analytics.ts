@@ -6,7 +6,7 @@ import type { EventType, OrderEvent } from '../../domain/order.ts';
 import { daysBetween, startOfDay } from '../../domain/time-zone.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { logHeldSeconds } from './event-log.ts';
+import { findHeldLog } from './event-log.ts';
 import { findSubscriptionLag } from './subscriptions.ts';
 
 /** The events that change a figure of a SKU. */
@@ -164,9 +164,9 @@ function instant(at: string, timeZone: string): string {
 /** The time until which every event is counted (ISO 8601); null when none was ever counted. */
 export async function countedUntil(db: Database): Promise<string | null> {
   // The lag is about readable events. Read first: one that becomes readable in between counts there.
-  const heldSeconds = await logHeldSeconds(db);
+  const { since } = await findHeldLog(db);
   const lag = await findSubscriptionLag(db, 'analytics');
   if (lag === null) return null;
-  const heldLongerMs = Math.max(heldSeconds - lag.lagSeconds, 0) * 1_000;
-  return new Date(Date.parse(lag.passedUntil) - heldLongerMs).toISOString();
+  const heldSince = since?.toISOString() ?? lag.passedUntil;
+  return heldSince < lag.passedUntil ? heldSince : lag.passedUntil;
 }

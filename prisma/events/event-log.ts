@@ -138,15 +138,20 @@ export async function cursorNow(db: Database): Promise<LogCursor> {
   return rows[0]?.cursor ?? LOG_START;
 }
 
-/**
- * How long the oldest committed event has waited to become readable, in seconds; 0 when none waits.
- * A large value: a transaction on the server has written and does not end.
- */
-export async function logHeldSeconds(db: Database): Promise<number> {
-  const rows = await db.$queryRaw<{ seconds: number }[]>`
-    SELECT greatest(extract(epoch FROM now() - min(time)), 0)::float8 AS seconds FROM events
-    WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())`;
-  return rows[0]?.seconds ?? 0;
+/** What waits to become readable. A long wait: a transaction on the server has written and does not end. */
+export interface HeldLog {
+  /** When the oldest committed event that waits was written; null when none waits. */
+  readonly since: Date | null;
+  /** How long that one has waited, in seconds; 0 when none waits. */
+  readonly seconds: number;
+}
+
+export async function findHeldLog(db: Database): Promise<HeldLog> {
+  const rows = await db.$queryRaw<HeldLog[]>`
+    SELECT min(time) AS since,
+      COALESCE(greatest(extract(epoch FROM now() - min(time)), 0), 0)::float8 AS seconds
+    FROM events WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())`;
+  return rows[0] ?? { since: null, seconds: 0 };
 }
 
 /** The two halves of a cursor, as decimal text. Throws on anything else. */

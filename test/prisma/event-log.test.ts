@@ -7,7 +7,7 @@ import {
   cursorNow,
   findEvent,
   isLogCursor,
-  logHeldSeconds,
+  findHeldLog,
   LOG_START,
   readLog,
   type LogCursor,
@@ -46,7 +46,7 @@ function readCount(start: LogCursor, count: number): Promise<LoggedEvent[]> {
 
 /** Behind everything there is, once it can all be read: other databases' transactions hold it back. */
 async function endOfLog(): Promise<LogCursor> {
-  await eventually(async () => expect(await logHeldSeconds(shop.db)).toBe(0));
+  await eventually(async () => expect((await findHeldLog(shop.db)).seconds).toBe(0));
   return cursorNow(shop.db);
 }
 
@@ -80,7 +80,7 @@ describe('the event log', () => {
     await shop.db.$transaction((tx) => reserve(tx, quick));
     const early = await readAll(start);
     const reached = early.at(-1)?.cursor ?? start;
-    expect(await logHeldSeconds(shop.db)).toBeGreaterThan(0);
+    expect((await findHeldLog(shop.db)).seconds).toBeGreaterThan(0);
     await first.commit();
     const late = await readCount(reached, 2);
     expect(early).toEqual([]);

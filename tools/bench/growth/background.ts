@@ -10,7 +10,7 @@ import { closeStaleDeadLetters, listStuckOrders } from '../../../prisma/orders/s
 import { countRetriedOrders, countRetriedSteps } from '../../../prisma/orders/retried-steps.ts';
 import { countNeedingAttention } from '../../../prisma/orders/step-attempts.ts';
 import { countOpenDeadLetters, reopenStale } from '../../../prisma/events/dead-letters.ts';
-import { cursorNow, LOG_START, logHeldSeconds, readLog } from '../../../prisma/events/event-log.ts';
+import { cursorNow, LOG_START, findHeldLog, readLog } from '../../../prisma/events/event-log.ts';
 import { listUnprocessed } from '../../../prisma/events/inbox.ts';
 import { listSubscriptions } from '../../../prisma/events/subscriptions.ts';
 import { purgeWantedTypes } from '../../../prisma/events/webhook-wanted-types.ts';
@@ -128,7 +128,7 @@ function gauges(db: Database): BackgroundReads {
     'gauges: retried steps': () => countRetriedSteps(db),
     'counts: retried orders': () => countRetriedOrders(db),
     'gauges: discrepancies': () => countOpenDiscrepancies(db),
-    'gauges: log held': () => logHeldSeconds(db),
+    'gauges: log held': () => findHeldLog(db),
     'gauges: subscriptions': () => listSubscriptions(db, { limit: 200 }),
   };
 }
