@@ -1,7 +1,7 @@
 /**
  * What a reader sees of an order's events: an operator all of them, a storefront those of this table. What
  * is for operators alone (`cases`, `attention`, `trouble`) is in no timeline of a storefront, because its
- * pages pass it on to whoever ordered, a fraudster as well.
+ * pages pass the timeline on to the shopper, who may be a fraudster.
  */
 import { EVENT_TYPES, type EventType, type OrderEvent } from '../../domain/order.ts';
 import type { TimelineEntryBody } from '../schemas/orders.ts';
