@@ -1,9 +1,6 @@
 -- Before the orders: products with stock for all of them, and a customer for every fourth order.
 SET jit = off;
 
--- A notification per event of the seed is of no use to anybody.
-ALTER TABLE events DISABLE TRIGGER events_notify;
-
 INSERT INTO products (sku, name, price_minor, currency)
 SELECT 'item-' || lpad(n::text, 3, '0'), 'Item ' || n, 500 + n * 25, 'EUR'
 FROM generate_series(0, 199) AS n;

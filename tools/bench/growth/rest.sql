@@ -34,4 +34,3 @@ FROM generate_series(1, 24 * 28) AS n, LATERAL (SELECT now() - n * interval '1 h
 
 INSERT INTO maintenance_runs (name, counts) VALUES ('sweep', '{}'), ('reconcile', '{}');
 
-ALTER TABLE events ENABLE TRIGGER events_notify;

@@ -40,6 +40,8 @@ export async function seedOrders(databaseUrl: string, orders: number): Promise<v
       }
     };
     await Promise.all(clients.map(addChunks));
+    // VACUUM marks no page as visible whose rows were committed and are not on disk yet.
+    await client.query('SET synchronous_commit = on');
     await client.query(await readScript('rest.sql'));
     await client.query('VACUUM ANALYZE');
   } finally {
