@@ -12,8 +12,8 @@ import { ProblemError } from '../http/problems.ts';
 
 export interface Downloads {
   /**
-   * The response body, whose place is free again when `signal` says that the client has left: nobody
-   * cancels a body that the server has not begun to send. Throws ProblemError `overloaded` when too many
+   * The response body, whose place is free again when `signal` says that the client has left: the
+   * server cancels no body that it has not begun to send. Throws ProblemError `overloaded` when too many
    * are under way.
    */
   open(job: Job, file: JobFile, signal: AbortSignal): ReadableStream<Uint8Array>;

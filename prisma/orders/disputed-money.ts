@@ -27,7 +27,7 @@ export async function recordDisputedMoneyLeft(tx: Transaction, orderId: OrderId)
   });
 }
 
-/** A refund of the order succeeded: nobody has to be asked about its dispute. */
+/** A refund of the order succeeded: its dispute needs no decision any more. */
 export async function resolveDisputedMoney(tx: Transaction, orderId: OrderId): Promise<void> {
   await resolveDeadLetter(tx, ofDispute(orderId));
 }

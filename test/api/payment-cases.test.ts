@@ -161,7 +161,7 @@ describe('a dispute', () => {
     },
   );
 
-  test('a dispute that is lost after its order was cancelled asks nobody', async () => {
+  test('a dispute that is lost after its order was cancelled needs no decision', async () => {
     const opened = await dispute();
     await sendCaseWebhook(shop, 'charge.dispute.created', opened);
     await recordCancelling(shop.db, orderId, { reason: 'requested_by_operator', request: null });

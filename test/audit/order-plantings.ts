@@ -173,7 +173,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'money_matches_status',
-    what: 'a cancelled order whose money came back from a bank, about which nobody was asked',
+    what: 'a cancelled order whose money came back from a bank, which waits for no decision',
     statements: [
       `DELETE FROM payment_operations WHERE order_id = ':cancelledAfterCapture' AND kind = 'refund'`,
       `DELETE FROM refunds WHERE order_id = ':cancelledAfterCapture'`,

@@ -24,7 +24,7 @@ const change = (orderId: OrderId) =>
     transitionOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' }),
   );
 
-test('a transaction that changes an order notifies nobody, so that no commit waits for another', async () => {
+test('a transaction that changes an order sends no notification, so that no commit waits for another', async () => {
   const triggers = await shop.db.$queryRaw`
     SELECT tgname FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
     WHERE tgrelid IN ('events'::regclass, 'orders'::regclass) AND prosrc LIKE '%notify%'`;
