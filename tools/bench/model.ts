@@ -60,9 +60,9 @@ export const ASSUMPTIONS = {
     source: 'measured: `npm run bench:events`, with a subscriber that only counts',
   },
   hotRowPerSecond: {
-    value: 430,
+    value: 900,
     is: 'orders per second on one stock row',
-    source: 'measured: `npm run bench:sale`; 930 of 32 products, 2,150 bare UPDATEs of one row',
+    source: 'measured: `npm run bench:sale`; 1,800 of 32 products, 3,700 bare UPDATEs of one row',
   },
   hotShare: {
     value: 0.1,
