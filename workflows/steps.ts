@@ -19,8 +19,8 @@ import { retryBriefly } from './failure-type.ts';
 /** Above every gateway deadline, so that the gateway ends an attempt and never Temporal. */
 const ATTEMPT_TIMEOUT = '15 seconds';
 
-/** The same for a mail: some servers take a minute to confirm one. */
-const MAIL_ATTEMPT_TIMEOUT = '75 seconds';
+/** The same for a mail: some servers take long to confirm one. */
+const MAIL_ATTEMPT_TIMEOUT = '35 seconds';
 
 /**
  * Each wait is about an eighth of the outage so far, ten minutes at most. Doubled waits would grow as

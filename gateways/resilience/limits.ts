@@ -64,10 +64,12 @@ export function createLimits(settings: Partial<LimitSettings> = {}) {
     },
     mail: {
       /**
-       * SMTP takes 1-5 s. Some servers scan a mail for a minute before they confirm it (RFC 5321,
-       * 4.5.3.2.6): sent again meanwhile, it arrives twice. They limit connections: four, pooled.
+       * SMTP takes 1-5 s. Some servers scan a mail before they confirm it: sent again meanwhile, it
+       * arrives twice. RFC 5321, 4.5.3.2.6, allows them ten minutes, but the steps of all orders share
+       * the places in which mails wait. Servers limit connections: four, pooled. So ten calls may take
+       * two windows.
        */
-      send: limits(70_000, 4, 256),
+      send: { ...limits(20_000, 4, 64), breakWindowMs: 2 * breaker.breakWindowMs },
     },
     sms: {
       /** One after the other, so together below the 15 s of an attempt. A long list may be slow. */
