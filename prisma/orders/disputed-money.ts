@@ -1,7 +1,7 @@
 /** A dead letter that asks about the money of a dispute which ended after its order had been cancelled. */
 import type { OrderId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
-import { leftOnCard } from '../../domain/refund.ts';
+import { leftOnCard, SETTLED_MANUALLY } from '../../domain/refund.ts';
 import type { Transaction } from '../client/client.ts';
 import { recordDeadLetter, resolveDeadLetter } from '../events/dead-letters.ts';
 
@@ -15,7 +15,7 @@ export async function recordDisputedMoneyLeft(tx: Transaction, orderId: OrderId)
     where: { orderId, order: { status: 'cancelled', cases: ended } },
   });
   const amountMinor = payment === null ? 0 : leftOnCard(payment);
-  if (payment === null || amountMinor === 0) return;
+  if (payment === null || amountMinor === 0 || (await isSettledManually(tx, orderId))) return;
   const left = formatMoney({ amountMinor, currency: payment.currency });
   await recordDeadLetter(tx, {
     ...ofDispute(orderId),
@@ -27,8 +27,15 @@ export async function recordDisputedMoneyLeft(tx: Transaction, orderId: OrderId)
   });
 }
 
-/** A refund of the order succeeded: its dispute needs no decision any more. */
+/** An operator has paid the customer in another way, and skipped the refund. */
+async function isSettledManually(tx: Transaction, orderId: OrderId): Promise<boolean> {
+  return (await tx.refund.count({ where: { orderId, failureCode: SETTLED_MANUALLY } })) > 0;
+}
+
+/** A refund of the order succeeded. Its dispute needs no decision any more when nothing is left. */
 export async function resolveDisputedMoney(tx: Transaction, orderId: OrderId): Promise<void> {
+  const payment = await tx.payment.findUniqueOrThrow({ where: { orderId } });
+  if (leftOnCard(payment) > 0) return;
   await resolveDeadLetter(tx, ofDispute(orderId));
 }
 

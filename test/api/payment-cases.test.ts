@@ -44,6 +44,19 @@ async function view(role: 'operator' | 'storefront' = 'operator') {
   return orderViewSchema.parse(await response.json());
 }
 
+/** A refund that is requested, and made by the provider. */
+async function refunded(body: object): Promise<void> {
+  const response = await refund(body);
+  expect(response.status, await response.clone().text()).toBe(202);
+  const requested = (await listRefunds(shop.db, orderId)).find(
+    ({ status }) => status === 'requested',
+  );
+  if (requested) await recordRefundSucceeded(shop.db, requested, `re_${randomUUID()}`);
+}
+
+const letterStatus = async () =>
+  (await shop.db.deadLetter.findFirstOrThrow({ where: { orderId } })).status;
+
 async function refund(body: object = {}) {
   const key = randomUUID();
   return shop.request('POST', `/v1/orders/${orderId}/refunds`, {
@@ -153,11 +166,10 @@ describe('a dispute', () => {
         409,
         expect.stringContaining('Request a new one'),
       ]);
-      expect((await refund()).status).toBe(202);
-      const [requested] = await listRefunds(shop.db, orderId);
-      if (requested) await recordRefundSucceeded(shop.db, requested, 're_1');
-      const { status } = await shop.db.deadLetter.findFirstOrThrow({ where: { orderId } });
-      expect(status).toBe('resolved');
+      await refunded({ amount_minor: 1_000 });
+      expect(await letterStatus()).toBe('open');
+      await refunded({ amount_minor: 1_400 });
+      expect(await letterStatus()).toBe('resolved');
     },
   );
 
