@@ -96,7 +96,10 @@ async function apply(
         expiresAt: wait.expiresAt.toISOString(),
       };
     case 'processing':
-      return { kind: 'later', reason: 'processing' };
+      // It may never be judged. A void that is refused while the provider works is repeated.
+      return wait.isOverdue
+        ? end(deps, order, { reference, declineCode: null })
+        : { kind: 'later', reason: 'processing' };
   }
 }
 
