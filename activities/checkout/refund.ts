@@ -4,6 +4,7 @@
  * one, so a refund whose response was lost is found and never repeated. One that the provider accepted
  * without being sure is only looked up from then on.
  */
+import { Context } from '@temporalio/activity';
 import type { Payment } from '../../domain/payment.ts';
 import { cardPartOf, leftOnCard, REFUND_FOLLOWED_MS, type Refund } from '../../domain/refund.ts';
 import type { ProviderPayment, RefundOutcome } from '../../gateways/payments.ts';
@@ -166,6 +167,8 @@ async function refundRest(
       await recordRefundPending(db, rest, outcome);
       return refunded;
     case 'refused':
+      // A local attempt is repeated by a durable one, which records the refusal once.
+      if (Context.current().info.isLocal) throw rejectedRequest('refund', outcome.code);
       // It claims nothing any more, so that a refund made at the provider can be recorded.
       await recordRefundFailed(db, rest, outcome.code);
       await syncRefunds(deps, actual.reference);
