@@ -16,10 +16,10 @@ export function conditionalRead(): MiddlewareHandler<ApiEnv> {
     if (!['GET', 'HEAD'].includes(c.req.method) || c.res.status !== 200) return;
     const ifMatch = c.req.header('if-match');
     const ifNoneMatch = c.req.header('if-none-match');
-    const tag = headers.get('etag');
-    // Those of a read without a tag were evaluated before it (api/openapi/declared.ts).
-    if (tag === null) return;
-    const failed = failedPrecondition({ ifMatch, ifNoneMatch }, tag);
+    // An empty tag: a representation that only `*` matches.
+    const failed = failedPrecondition({ ifMatch, ifNoneMatch }, headers.get('etag') ?? '');
+    // An event stream would keep its place until its client is found not to read.
+    if (failed !== null) await c.res.body?.cancel();
     if (failed === 'if-match') {
       const detail = 'The resource has another entity tag. Read it again without If-Match.';
       // Hono would give the fields of the 200 to the problem.

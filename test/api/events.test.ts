@@ -265,13 +265,13 @@ test.each([
   ['if-match', '"v1"', 412],
   ['if-none-match', '*', 304],
 ])(
-  'a stream whose precondition %s: %s fails is %i and is not opened',
+  'a stream whose precondition %s: %s fails is %i and holds no place',
   async (name, value, status) => {
     const id = await place();
     for (const path of ['/v1/events', `/v1/orders/${id}/timeline`]) {
       const response = await get(path, { accept: 'text/event-stream', [name]: value });
       expect(response.status).toBe(status);
-      expect(openStreams()).toBe(0);
+      await eventually(() => expect(openStreams()).toBe(0));
     }
   },
 );

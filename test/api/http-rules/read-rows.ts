@@ -65,6 +65,13 @@ export const READ_ROWS: readonly Row[] = [
     })),
   ),
 
+  {
+    rule: 'RFC 9110 §13.2.1: a precondition of a resource that has no entity tag and does not exist',
+    ask: 'GET /v1/orders/ord_none/timeline',
+    sent: { headers: ['If-None-Match: *'] },
+    status: 404,
+  },
+
   // Preconditions of writes.
   {
     rule: 'RFC 9110 §13.1.2: If-None-Match: * creates',
