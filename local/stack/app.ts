@@ -1,6 +1,7 @@
 /**
  * `npm run app`: another app process beside a running stack, by default a worker. A second API needs
- * a PORT of its own. It ends with this command, however that ends: by its parent, or by its reaper.
+ * a PORT of its own. It ends with this command, however that ends: by its parent, or by its reaper. The
+ * next start of the stack ends it, too, because its addresses may be others.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -45,8 +45,11 @@ function createLock({ lockFile }: Home): boolean {
     linkSync(own, lockFile);
     return true;
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    return false;
+    if (isErrno(error, 'EEXIST')) return false;
+    throw new Error(
+      `Cannot claim ${lockFile} by a hard link: set HOLDFAST_HOME to a folder on a local disk.`,
+      { cause: error },
+    );
   } finally {
     rmSync(own);
   }
