@@ -20,7 +20,7 @@ import { retryBriefly } from './failure-type.ts';
 const ATTEMPT_TIMEOUT = '15 seconds';
 
 /** The same for a mail: some servers take long to confirm one. */
-const MAIL_ATTEMPT_TIMEOUT = '35 seconds';
+export const MAIL_ATTEMPT_TIMEOUT = '35 seconds';
 
 /**
  * Each wait is about an eighth of the outage so far, ten minutes at most. Doubled waits would grow as

@@ -21,6 +21,7 @@ import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
 import { continueAs, requireInput, takesUndecoded } from '../inputs.ts';
 import { details } from '../limits.ts';
+import { MAIL_ATTEMPT_TIMEOUT } from '../steps.ts';
 import type { JobActivities, JobOutcome, JobRecordActivities } from './activities.ts';
 import { JOBS_TASK_QUEUE, type JobInput, type JobResult } from './contract.ts';
 import { jobInput } from './inputs.ts';
@@ -48,8 +49,7 @@ const { endJob } = proxyActivities<Pick<JobRecordActivities, 'endJob'>>({
 });
 const { notifyJobEnded } = proxyActivities<Pick<JobRecordActivities, 'notifyJobEnded'>>({
   ...RECORD,
-  // Some mail servers take a minute to confirm a mail.
-  startToCloseTimeout: '75 seconds',
+  startToCloseTimeout: MAIL_ATTEMPT_TIMEOUT,
   // A mail that is a day late is of no use.
   scheduleToCloseTimeout: '1 day',
   summary: 'Notify the operator',
