@@ -12,7 +12,7 @@ export type RefundId = string & { readonly brand: 'RefundId' };
 export type CustomerId = string & { readonly brand: 'CustomerId' };
 export type JobId = string & { readonly brand: 'JobId' };
 
-/** An intent at a provider. One intent has one key, forever; see `repeatedKey`. */
+/** An intent at a provider. One intent has one key, forever; see `derivedKey`. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
 /** The notifications that are sent by SMS, too. Each has its texts in activities/checkout/messages. */
@@ -114,11 +114,11 @@ export function providerKey(orderId: OrderId, intent: Intent): string {
  * The key under which an intent is sent for the nth time to a provider that replays a saved failure. It is
  * the same for each caller, so the provider still sees one request.
  */
-export function repeatedKey(key: string, nth: number): string {
+export function derivedKey(key: string, nth: number): string {
   return nth === 1 ? key : `${key}/${nth}`;
 }
 
-/** The intent's own key, of one that `repeatedKey` has made. */
+/** The intent's own key, of one that `derivedKey` has made. */
 export function intentKey(key: string): string {
   return key.replace(/\/\d+$/, '');
 }
@@ -130,7 +130,7 @@ export function refundKey(orderId: OrderId, refundId: RefundId): string {
 
 /**
  * The key of the refund of what is left of a cancelled order. What a refusal leaves is an intent of its own,
- * whose key is none that `repeatedKey` makes.
+ * whose key is none that `derivedKey` makes.
  */
 export function remainingRefundKey(orderId: OrderId, refused: number): string {
   const key = providerKey(orderId, 'refund');

@@ -4,7 +4,7 @@
  * says nothing about now. When a look-up proves that nothing was done, the call is sent under the next key,
  * which is derived from the first: callers at once use the same one, and Stripe sees one request.
  */
-import { repeatedKey } from '../../domain/ids.ts';
+import { derivedKey } from '../../domain/ids.ts';
 import { Inconclusive } from '../resilience/faults.ts';
 import { isReplay, readStripeError } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
@@ -24,7 +24,7 @@ interface KeyedCall<T> {
 const MAX_KEYS = 10;
 
 /** Sends the call under its key, or under the first derived one without a saved failure. */
-export async function underKeys<T>(
+export async function withDerivedKeys<T>(
   { signal }: StripeCall,
   key: string,
   { send, refused, replayed }: KeyedCall<T>,
@@ -33,7 +33,7 @@ export async function underKeys<T>(
     // After the deadline the outcome would be lost.
     signal.throwIfAborted();
     try {
-      return await send(repeatedKey(key, nth));
+      return await send(derivedKey(key, nth));
     } catch (error) {
       if (!isReplay(error)) return refused(readStripeError(error));
     }

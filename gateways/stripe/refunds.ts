@@ -10,7 +10,7 @@ import { ProviderRejection } from '../resilience/outcome.ts';
 import type { RefundLookup, RefundOutcome, RefundsOfPayment, SettleRequest } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall } from './client.ts';
-import { underKeys } from './keys.ts';
+import { withDerivedKeys } from './keys.ts';
 import { currencyOf, minorOf, referenceOf } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 import { PAGE_SIZE, readPage } from './pages.ts';
@@ -27,7 +27,7 @@ export function refund(call: StripeCall, request: SettleRequest): Promise<Refund
     amount: toStripeAmount(amount),
     metadata: { order_id: request.orderId, intent_key: intent },
   };
-  return underKeys<RefundOutcome>(call, intent, {
+  return withDerivedKeys<RefundOutcome>(call, intent, {
     send: async (key) => {
       const refunds = await readAll(call, reference);
       const earlier = refunds.find(({ metadata }) => keyIn(metadata) === intent);

@@ -7,7 +7,7 @@ import { Inconclusive } from '../resilience/faults.ts';
 import type { CaptureOutcome, SettleRequest, VoidOutcome } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall } from './client.ts';
-import { underKeys } from './keys.ts';
+import { withDerivedKeys } from './keys.ts';
 import { referenceOf, retrieveIntent, reviewOf, wasAuthorized } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
@@ -22,7 +22,7 @@ export function capture(call: StripeCall, request: SettleRequest): Promise<Captu
       ? { kind: 'done', reference, review: reviewOf(intent) }
       : null;
   };
-  return underKeys<CaptureOutcome>(call, request.key, {
+  return withDerivedKeys<CaptureOutcome>(call, request.key, {
     send: async (key) => {
       const options = optionsOf(call, key);
       const intent = await call.stripe.paymentIntents.capture(reference, params, options);
@@ -50,7 +50,7 @@ export function voidAuthorization(call: StripeCall, request: SettleRequest): Pro
       ? { kind: 'done', reference, wasAuthorized: wasAuthorized(intent) }
       : null;
   };
-  return underKeys<VoidOutcome>(call, request.key, {
+  return withDerivedKeys<VoidOutcome>(call, request.key, {
     send: async (key) => {
       const options = optionsOf(call, key);
       const intent = await call.stripe.paymentIntents.cancel(reference, params, options);

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowledged.ts';
 import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
-import { providerKey, repeatedKey, type OrderId } from '../../domain/ids.ts';
+import { providerKey, derivedKey, type OrderId } from '../../domain/ids.ts';
 import * as steps from '../../prisma/orders/record-steps.ts';
 import { recordShipmentRequested } from '../../prisma/orders/request-shipment.ts';
 import {
@@ -125,9 +125,9 @@ describe('the payment provider', () => {
     await recordIntent(shop.db, await paymentOf(orderId), 'capture');
     const subject = providerKey(orderId, 'capture');
     const effect = { operation: 'capture', order_id: orderId, amount_minor, currency };
-    recordAt('payments', { ...effect, key: repeatedKey(subject, 2) });
+    recordAt('payments', { ...effect, key: derivedKey(subject, 2) });
     expect(await findings()).toEqual(NONE);
-    recordAt('payments', { ...effect, key: repeatedKey(subject, 3) });
+    recordAt('payments', { ...effect, key: derivedKey(subject, 3) });
     expect((await findings()).payment_ledger_agrees).toEqual([
       { subject: `${subject} capture`, detail: 'happened 2 times' },
     ]);

@@ -8,7 +8,7 @@ import {
   notificationKey,
   providerKey,
   refundKey,
-  repeatedKey,
+  derivedKey,
   shipmentCorrelationId,
   type Intent,
   type Notification,
@@ -71,7 +71,7 @@ describe('ids derived from an order id', () => {
     const orderId = newId('order');
     expect(checkoutWorkflowId(orderId)).toBe(`checkout/${orderId}`);
     expect(providerKey(orderId, 'capture')).toBe(`${orderId}/capture`);
-    expect(repeatedKey(providerKey(orderId, 'capture'), 2)).toBe(`${orderId}/capture/2`);
+    expect(derivedKey(providerKey(orderId, 'capture'), 2)).toBe(`${orderId}/capture/2`);
     expect(shipmentCorrelationId(orderId)).toBe(`${orderId}.ship`);
     expect(notificationKey(orderId, 'shipped')).toBe(`${orderId}.shipped`);
   });
@@ -80,7 +80,7 @@ describe('ids derived from an order id', () => {
     const orderId = newId('order');
     const refund = refundKey(orderId, newId('refund'));
     for (const key of [...INTENTS.map((intent) => providerKey(orderId, intent)), refund]) {
-      expect([1, 2, 10].map((nth) => intentKey(repeatedKey(key, nth)))).toEqual([key, key, key]);
+      expect([1, 2, 10].map((nth) => intentKey(derivedKey(key, nth)))).toEqual([key, key, key]);
     }
     expect(intentKey('re_3')).toBe('re_3');
   });

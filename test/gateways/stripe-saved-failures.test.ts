@@ -1,7 +1,7 @@
 /** Failures that Stripe has saved under a key: it replays them for a day, whatever has changed since. */
 import type { ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { repeatedKey, type OrderId } from '../../domain/ids.ts';
+import { derivedKey, type OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { startHttpServer } from '../support/http-server.ts';
@@ -51,7 +51,7 @@ describe.each(OPERATIONS)('a saved 500 of a %s', (operation) => {
     const reason = 'the payment provider answered HTTP 500';
     expect(await settle(request)).toEqual({ kind: 'unknown', reason });
     for (let i = 0; i < 3; i += 1) expect(await settle(request)).toMatchObject({ kind: 'done' });
-    expect(keysOf(orderId, operation)).toEqual([repeatedKey(request.key, 2)]);
+    expect(keysOf(orderId, operation)).toEqual([derivedKey(request.key, 2)]);
   });
 
   test(`concurrent attempts of a ${operation} after a saved 500 use the same derived key`, async () => {
@@ -63,7 +63,7 @@ describe.each(OPERATIONS)('a saved 500 of a %s', (operation) => {
     sandbox.faults.set(place, { mode: 'latency', latency_ms: 50 });
     const outcomes = await Promise.all(times(4, () => settle(request)));
     for (const outcome of outcomes) expect(outcome).toMatchObject({ kind: 'done' });
-    expect(keysOf(orderId, operation)).toEqual([repeatedKey(request.key, 3)]);
+    expect(keysOf(orderId, operation)).toEqual([derivedKey(request.key, 3)]);
   });
 
   test(`a ${operation} whose keys all have a saved failure is unknown without opening the breaker, and is done after a day`, async () => {
@@ -92,7 +92,7 @@ describe.each(OPERATIONS)('a saved 500 of a %s', (operation) => {
     sandbox.faults.set(place, { mode: 'refuse', times: 1 });
     expect(await settle(request)).toMatchObject({ kind: 'refused' });
     expect(await settle(request)).toMatchObject({ kind: 'done' });
-    expect(keysOf(orderId, operation)).toEqual([repeatedKey(request.key, 2)]);
+    expect(keysOf(orderId, operation)).toEqual([derivedKey(request.key, 2)]);
   });
 });
 
@@ -138,7 +138,7 @@ test('a void that was refused while the payment was processing succeeds once it 
   provider.become('requires_capture');
   const done = { kind: 'done', reference: 'pi_1', wasAuthorized: true };
   for (let i = 0; i < 2; i += 1) expect(await gateway.voidAuthorization(request)).toEqual(done);
-  expect(provider.cancelled).toEqual([repeatedKey(request.key, 2)]);
+  expect(provider.cancelled).toEqual([derivedKey(request.key, 2)]);
 });
 
 /** Stripe with one payment, which cannot be cancelled while it is processing. */
