@@ -1,13 +1,17 @@
 /** A dead letter that asks about the money of a dispute which ended after its order had been cancelled. */
 import type { OrderId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
-import { leftOnCard, SETTLED_MANUALLY } from '../../domain/refund.ts';
+import { leftOnCard } from '../../domain/refund.ts';
 import type { Transaction } from '../client/client.ts';
 import { recordDeadLetter, resolveDeadLetter } from '../events/dead-letters.ts';
+import { wasSkipped } from './needs-attention.ts';
+
+const COMPENSATION = 'voidOrRefundPayment';
 
 /**
  * A bank had money of the order when it was cancelled, so the compensation could not refund it. Once the
- * dispute has ended and the money is back, a person refunds it, unless the customer has it already.
+ * dispute has ended and the money is back, a person refunds it, unless one
+ * has paid the customer in another way and skipped the refund.
  */
 export async function recordDisputedMoneyLeft(tx: Transaction, orderId: OrderId): Promise<void> {
   const ended = { some: { kind: 'dispute', isOpen: false } } as const;
@@ -15,7 +19,8 @@ export async function recordDisputedMoneyLeft(tx: Transaction, orderId: OrderId)
     where: { orderId, order: { status: 'cancelled', cases: ended } },
   });
   const amountMinor = payment === null ? 0 : leftOnCard(payment);
-  if (payment === null || amountMinor === 0 || (await isSettledManually(tx, orderId))) return;
+  if (payment === null || amountMinor === 0 || (await wasSkipped(tx, orderId, COMPENSATION)))
+    return;
   const left = formatMoney({ amountMinor, currency: payment.currency });
   await recordDeadLetter(tx, {
     ...ofDispute(orderId),
@@ -25,11 +30,6 @@ export async function recordDisputedMoneyLeft(tx: Transaction, orderId: OrderId)
     firstFailedAt: null,
     lastFailedAt: null,
   });
-}
-
-/** An operator has paid the customer in another way, and skipped the refund. */
-async function isSettledManually(tx: Transaction, orderId: OrderId): Promise<boolean> {
-  return (await tx.refund.count({ where: { orderId, failureCode: SETTLED_MANUALLY } })) > 0;
 }
 
 /** A refund of the order succeeded. Its dispute needs no decision any more when nothing is left. */

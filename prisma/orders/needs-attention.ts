@@ -1,4 +1,5 @@
 /** Orders that wait for a person: how the wait starts. payments/step-decisions.ts says how it ends. */
+import { z } from 'zod';
 import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
@@ -77,3 +78,18 @@ async function replaceRequest(
   });
   return transitionOrder(tx, request);
 }
+
+/** True when an operator has skipped the step: it was done outside of Holdfast. */
+export async function wasSkipped(
+  tx: Transaction,
+  orderId: OrderId,
+  step: string,
+): Promise<boolean> {
+  const decided = await tx.event.findMany({
+    where: { orderId, type: 'order.attention_resolved' },
+    select: { data: true },
+  });
+  return decided.some(({ data }) => skipped.safeParse(data).data?.step === step);
+}
+
+const skipped = z.object({ step: z.string(), decision: z.literal('skip') });

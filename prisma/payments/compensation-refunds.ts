@@ -4,6 +4,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { leftOnCard, SETTLED_MANUALLY, type Refund } from '../../domain/refund.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { newId } from '../client/ids.ts';
+import { wasSkipped } from '../orders/needs-attention.ts';
 import { orderTransaction } from '../orders/transition.ts';
 import { recordCapture } from './payments.ts';
 import { failRefund } from './refund-outcomes.ts';
@@ -25,7 +26,7 @@ export async function listUnacceptedRefunds(
 
 /**
  * The refund of what is left on the card of a cancelled order, recorded once, and anew after the provider
- * refused it; null when nothing is left. One that the provider accepted stays the only one, even if it failed
+ * refused it; null when nothing is left, or an operator has paid the customer in another way. One that the provider accepted stays the only one, even if it failed
  * later: then a person is asked. Records the capture too if its response had been lost. Store credit comes
  * back with the order's end.
  */
@@ -45,6 +46,7 @@ export async function openRemainingRefund(
       FAILED.some((each) => each === status) && providerReference === null;
     const row = rests.find((each) => !wasRefused(each));
     if (row) return toRefund(row);
+    if (await wasSkipped(tx, orderId, 'voidOrRefundPayment')) return null;
     const captured = await tx.payment.findUniqueOrThrow({ where: { orderId } });
     const amountMinor = leftOnCard(captured);
     if (amountMinor === 0) return null;

@@ -248,6 +248,19 @@ describe('a compensation after refund requests', () => {
     ]);
   });
 
+  test('a skipped compensation makes no refund, also in a run that does not know of the skip', async () => {
+    const orderId = await paid();
+    const step = 'voidOrRefundPayment';
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
+    await steps.runFailing(step, { orderId });
+    await steps.run('recordNeedsAttention', { orderId, steps: [step], failure: 'refused' });
+    const decided = { decision: 'skip', note: 'paid by transfer', actor: 'op' } as const;
+    await steps.run('recordResolved', { orderId, step, ...decided, resumes: 'cancelling' });
+    expect(await steps.run(step, { orderId })).toEqual({ kind: 'refunded', amountMinor: 0 });
+    expect(effectsOf(steps, orderId)['refund']).toBeUndefined();
+  });
+
   test('a compensation after a refund whose response was lost refunds only the rest', async () => {
     const orderId = await paid();
     const refund = await acceptRefund(steps.db, orderId, 700);
