@@ -27,6 +27,15 @@ const SETTINGS: readonly Setting[] = [
   { name: 'authorizeDeadlineMs', value: 4_321, limit: 'deadlineMs', usual: 2_000, guards: 1 },
 ];
 
+test('a provider that hangs opens the breaker of each guard within its window', () => {
+  const guards = Object.values(createLimits()).flatMap((each) => Object.entries(each));
+  expect(guards).toHaveLength(GUARDS);
+  for (const [name, { breakAfter, maxConcurrent, deadlineMs, breakWindowMs }] of guards) {
+    const endedMs = Math.ceil(breakAfter / maxConcurrent) * deadlineMs;
+    expect(endedMs, name).toBeLessThanOrEqual(breakWindowMs);
+  }
+});
+
 test.each(SETTINGS)(
   'the setting $name=$value changes this limit of its guards and no other',
   ({ name, value, limit, usual, guards }) => {

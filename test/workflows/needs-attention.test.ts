@@ -59,6 +59,19 @@ describe('a compensation that fails permanently', () => {
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
   });
 
+  test('a refund that is refused locally and as an activity is recorded once, with one event', async () => {
+    for (const cause of [SHIP, { provider: 'payments', operation: 'refund' } as const]) {
+      shop.sandbox.faults.set(cause, { mode: 'refuse' });
+    }
+    const handle = await needingAttention();
+    const orderId = orderIdOf(handle);
+    expect(await listRefunds(shop.db, orderId)).toMatchObject([{ status: 'failed' }]);
+    const failed = { orderId, type: 'refund.failed' };
+    expect(await shop.db.event.count({ where: failed })).toBe(1);
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
+    expect((await handle.result()).status).toBe('cancelled');
+  });
+
   test('a skipped refund claims no money, so a refund in the dashboard is recorded and compared, and the order can be erased', async () => {
     const handle = await unrefundable();
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
