@@ -46,6 +46,7 @@ import { createCallbackVerifier } from './gateways/warehouse/callback.ts';
 import { createWebhookSender } from './gateways/webhooks/sender.ts';
 import { createLog, createTemporalRuntime } from './telemetry/logging.ts';
 import { startSpans } from './telemetry/otlp.ts';
+import { closeDatabase } from './prisma/client/client.ts';
 import { createNotifications } from './prisma/client/listen.ts';
 import { openPools } from './prisma/client/pools.ts';
 import { createSecretCipher } from './prisma/client/secret-cipher.ts';
@@ -206,7 +207,7 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);
-    await Promise.all(Object.values(databases).map((each) => each.$disconnect()));
+    await Promise.all(Object.values(databases).map(closeDatabase));
   };
   const providers = { payments, warehouse, mailer, sms, webhooks };
   return { ...databases, ...providers, notifications, cipher, link, close };

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { registerEventMetrics } from '../api/operations/event-metrics.ts';
 import { createMetrics, registerConnections } from '../api/operations/metrics.ts';
-import { createDatabase } from '../prisma/client/client.ts';
+import { closeDatabase, createDatabase } from '../prisma/client/client.ts';
 import { read } from './support/documents.ts';
 import { metricsIn, unknownMetrics } from './support/metric-names.ts';
 
@@ -97,7 +97,7 @@ async function registeredTypes(): Promise<ReadonlyMap<string, string>> {
   registerEventMetrics(registry, { db, streams: {} });
   collectDefaultMetrics({ register: registry });
   const types = typesIn(registry);
-  await db.$disconnect();
+  await closeDatabase(db);
   return types;
 }
 

@@ -27,7 +27,7 @@ import { createLimits } from '../gateways/resilience/limits.ts';
 import { PAYMENT_WEBHOOK_EVENTS } from '../gateways/stripe/events.ts';
 import { MALLOC, NODE_FLAGS } from '../local/stack/commands.ts';
 import { PROJECT } from '../local/stack/home.ts';
-import { createDatabase } from '../prisma/client/client.ts';
+import { closeDatabase, createDatabase } from '../prisma/client/client.ts';
 import { STOP_WITHIN_MS } from '../run.ts';
 import { withTables } from '../tools/bench/model.ts';
 import { isAsWritten } from '../tools/bench/report.ts';
@@ -241,7 +241,7 @@ describe('tables', () => {
     registerEventMetrics(registry, { db, streams: {} });
     const documented = rowsOf('docs/operations.md', 'metric').map(([name = '']) => unquoted(name));
     expect(documented.toSorted()).toEqual(namesIn(registry).toSorted());
-    await db.$disconnect();
+    await closeDatabase(db);
   });
 
   test('docs/stripe.md and the check of an account list every call of the gateway with its permission', () => {

@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, readDatabaseConfig, readEncryptionConfig } from '../../config.ts';
 import { createApiKey, listApiKeys, revokeApiKey, ROLES } from '../../prisma/access/api-keys.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { reencryptSecrets } from '../../prisma/events/webhook-secrets.ts';
 import { say } from './output.ts';
@@ -26,7 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
     try {
       await work(db);
     } finally {
-      await db.$disconnect();
+      await closeDatabase(db);
     }
     return 0;
   } catch (error) {

@@ -113,7 +113,7 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
 
 async function seedCatalog({ addresses }: Context): Promise<string> {
   // Imported here: they import the generated client, which may not have existed before.
-  const [{ createDatabase }, { seed }] = await Promise.all([
+  const [{ closeDatabase, createDatabase }, { seed }] = await Promise.all([
     import('../../prisma/client/client.ts'),
     import('../../prisma/seed.ts'),
   ]);
@@ -121,7 +121,7 @@ async function seedCatalog({ addresses }: Context): Promise<string> {
   try {
     await seed(db);
   } finally {
-    await db.$disconnect();
+    await closeDatabase(db);
   }
   return 'seeded';
 }

@@ -58,7 +58,7 @@ const MAX_NAME_LENGTH = 63;
 /** After the statement's own timeout: a server that hangs does not enforce it. */
 const RESPONSE_GRACE_MS = 1_000;
 
-/** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
+/** Creates the pool. Connects on first use; close with `closeDatabase`. */
 export function createDatabase(options: DatabaseOptions): Database {
   const { url, poolSize, timeoutFactor = 1, onCommit } = options;
   const statementTimeoutMs = (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) * timeoutFactor;
@@ -76,7 +76,8 @@ export function createDatabase(options: DatabaseOptions): Database {
   };
   const pool = new BoundedPool(config, MAX_QUEUED);
   const adapter = new PrismaPg(pool, {
-    disposeExternalPool: true,
+    // `closeDatabase` ends the pool. After its own end of a pool the adapter would open another one.
+    disposeExternalPool: false,
     // A dropped idle connection is replaced at the next query, which fails when that is impossible.
     onPoolError: () => undefined,
     onConnectionError: () => undefined,
@@ -88,6 +89,16 @@ export function createDatabase(options: DatabaseOptions): Database {
   });
   pools.set(db, pool);
   return db;
+}
+
+/**
+ * Waits for the queries under way and closes every connection. A query that comes later fails: after a
+ * mere `$disconnect` Prisma would connect again for it, and the process would not end.
+ */
+export async function closeDatabase(db: Database): Promise<void> {
+  await pools.get(db)?.end();
+  // oxlint-disable-next-line no-restricted-properties -- the one place
+  await db.$disconnect();
 }
 
 /** The Prisma client does not expose its pool. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events/events.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createTcpProxy } from '../../tools/chaos/tcp-proxy.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
 import { useOpened } from '../support/use-opened.ts';
 import { useShop } from '../support/shop.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   url.host = `127.0.0.1:${proxy.port}`;
   db = createDatabase({ url: url.href, poolSize: 2 });
 });
-afterAll(() => db.$disconnect());
+afterAll(() => closeDatabase(db));
 
 /** One attempt at the event, by a subscriber that does this with it. */
 function deliver(handle: Subscriber['handle']): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { PROBLEMS } from '../../api/http/problems.ts';
-import { createDatabase } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase } from '../../prisma/client/client.ts';
 import { createGate } from '../support/gate.ts';
 import { problemOf } from '../support/responses.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
@@ -128,7 +128,7 @@ describe('an unavailable database', () => {
     } finally {
       gate.open();
       await hogging;
-      await tiny.$disconnect();
+      await closeDatabase(tiny);
     }
   });
 });

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { LOCAL_SECRETS } from '../../config/production.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
 import { shopSite } from '../../local/shop/site.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { canaryOrder, createApi, placeOrder, type Line } from '../support/client.ts';
@@ -73,7 +73,7 @@ async function open(onClose: OnClose, options: SystemOptions): Promise<Omit<Syst
   const database = await createTestDatabase();
   onClose(() => database.close());
   const db = createDatabase({ url: database.url, poolSize: 4 });
-  onClose(() => db.$disconnect());
+  onClose(() => closeDatabase(db));
   await seed(db);
   const port = await choosePort();
   const apiUrl = `http://127.0.0.1:${port}`;

@@ -4,7 +4,7 @@ import { storedKey } from '../../api/http/idempotency-key.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { CHANGE_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { problemOf } from '../support/responses.ts';
@@ -92,7 +92,7 @@ async function openProxiedShop(): Promise<ProxiedShop> {
     async close() {
       proxy.clearFaults();
       await shop.close();
-      await direct.$disconnect();
+      await closeDatabase(direct);
       await proxy.close();
       await database.close();
     },

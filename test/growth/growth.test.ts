@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { pumpOnce } from '../../activities/events/pump.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { listFigures } from '../../prisma/events/analytics.ts';
 import { listGroups } from '../../prisma/events/dead-letter-groups.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
@@ -183,7 +183,7 @@ async function countRows(database: string): Promise<Record<string, number>> {
     await read();
     counts[name] = (await countedRows(db)) - before;
   }
-  await db.$disconnect();
+  await closeDatabase(db);
   return counts;
 }
 
@@ -269,7 +269,7 @@ function useSeeded(orders: number): SeededOrders {
       db,
       url,
       async close() {
-        await db.$disconnect();
+        await closeDatabase(db);
         await close();
       },
     };

@@ -3,7 +3,7 @@
  * is lost, and after it, so that no process knows of it.
  */
 import { z } from 'zod';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { createScheduledJob, readChunks } from '../../prisma/jobs/jobs.ts';
 import { TIMEOUT_FACTOR } from '../support/database.ts';
@@ -59,7 +59,7 @@ export async function runKilledReport(url: string) {
     }
     return { deaths, heartbeats, rows, expected: await expectedRows(db, window) };
   } finally {
-    await db.$disconnect();
+    await closeDatabase(db);
   }
 }
 

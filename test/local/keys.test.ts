@@ -6,7 +6,7 @@ import {
   listApiKeys,
   revokeApiKey,
 } from '../../prisma/access/api-keys.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { bytesOf } from '../support/app-config.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -20,7 +20,7 @@ let db: Database;
 beforeAll(() => {
   db = createDatabase({ url: database.url, poolSize: 2 });
 });
-afterAll(() => db?.$disconnect());
+afterAll(() => db && closeDatabase(db));
 
 const keys = (...args: string[]) => runScript('local/stack/keys.ts', args, database.url);
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { Written } from '../../prisma/client/commit-hook.ts';
 import { recordReserved } from '../../prisma/orders/record-steps.ts';
 import { findPayment, recordIntent } from '../../prisma/payments/payments.ts';
@@ -26,7 +26,7 @@ beforeEach(() => {
   failAt = null;
 });
 afterAll(async () => {
-  await db.$disconnect();
+  await closeDatabase(db);
 });
 
 test('a commit watcher sees the event of a transaction once before and once after its commit', async () => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Order, OrderLine } from '../../domain/order.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import { openOrder, type OrderDraft } from '../../prisma/orders/place-order.ts';
 import { recordPlaced } from '../../prisma/orders/settle-order.ts';
@@ -67,7 +67,7 @@ export async function openSeededDatabase(poolSize = 10): Promise<SeededDatabase>
       return sku;
     },
     async close() {
-      await db.$disconnect();
+      await closeDatabase(db);
       await database.close();
     },
   };

@@ -1,6 +1,6 @@
 /** What PostgreSQL cannot hold is distinguished from what it cannot do now, and from our own bugs. */
 import { expect, test } from 'vitest';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import {
   isDatabaseUnavailable,
   isDatabaseUnreachable,
@@ -13,7 +13,7 @@ const shop = useOpened(async () => {
   const database = await createTestDatabase();
   const db = createDatabase({ url: database.url, poolSize: 1 });
   const close = async (): Promise<void> => {
-    await db.$disconnect();
+    await closeDatabase(db);
     await database.close();
   };
   return { db, close };

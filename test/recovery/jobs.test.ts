@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createJobActivities } from '../../activities/jobs/jobs.ts';
 import { createJobWork } from '../../api/jobs/job-work.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { Written } from '../../prisma/client/commit-hook.ts';
 import { concurrently } from '../concurrency/concurrent-shoppers.ts';
 import { eventually } from '../support/eventually.ts';
@@ -45,7 +45,7 @@ const shop = useRunningShop({
 useOpened(async () => {
   const db = createDatabase({ url: shop.databaseUrl, poolSize: 4, onCommit: killAtCommit });
   jobsDb.db = db;
-  return { close: () => db.$disconnect() };
+  return { close: () => closeDatabase(db) };
 });
 
 function jobActivities() {

@@ -15,7 +15,7 @@ import { createWebhookSender } from '../../gateways/webhooks/sender.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
 import { createLog } from '../../telemetry/logging.ts';
 import type { Role } from '../../prisma/access/api-keys.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
 import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { findOrder, startOf, type CheckoutStart } from '../../prisma/orders/orders.ts';
@@ -197,7 +197,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
       await services.close();
       await notifications.close();
       gateways.mailer.close();
-      await Promise.all([db.$disconnect(), watchDb.$disconnect()]);
+      await Promise.all([closeDatabase(db), closeDatabase(watchDb)]);
       await sandbox.close();
       await database.close();
     },

@@ -3,7 +3,7 @@
  * acknowledged orders. It only reads. A check that cannot be made is `unchecked`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import {
   checkInvariants,
@@ -54,7 +54,7 @@ export async function audit(request: AuditRequest): Promise<readonly InvariantRe
     return results;
   } finally {
     await temporal.close();
-    await db.$disconnect();
+    await closeDatabase(db);
   }
 }
 

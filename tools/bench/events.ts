@@ -12,7 +12,7 @@ import type { Subscriber } from '../../activities/events/subscribers/subscriber.
 import { readStackConfig } from '../../config.ts';
 import { loadAddresses } from '../../local/stack/addresses.ts';
 import { createHome } from '../../local/stack/home.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
@@ -52,7 +52,7 @@ async function compare(url: string, temporal: string): Promise<void> {
     print('median', percentile(subscriptions, 0.5), percentile(pollers, 0.5));
   } finally {
     await connection.close();
-    await db.$disconnect();
+    await closeDatabase(db);
   }
 }
 

@@ -17,7 +17,7 @@ import { runningStack } from '../../local/stack/leftovers.ts';
 import { migrate } from '../../local/stack/migrations.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { dropDatabase } from '../../local/stack/postgres.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { checkInvariants } from '../../prisma/operations/invariants.ts';
 import { returnsOk } from '../http.ts';
 import { UsageError, usageChecked, wholeNumber } from '../usage.ts';
@@ -118,7 +118,7 @@ async function openShop(home: Home, addresses: Addresses, orders: number): Promi
     api,
     async close() {
       await close();
-      await db.$disconnect();
+      await closeDatabase(db);
     },
   };
 }
@@ -204,7 +204,7 @@ async function measureAudit({ url }: Shop): Promise<Pick<Measured, 'auditMs' | '
   const limits = { timeoutMs, queryTimeoutMs: timeoutMs, graceMs: AUDIT_GRACE_MS };
   const results = await checkInvariants(db, limits);
   const auditMs = performance.now() - startedMs;
-  await db.$disconnect();
+  await closeDatabase(db);
   const violated = results.find(({ violations }) => violations > 0);
   if (violated) throw new Error(`the orders violate ${violated.name}`);
   const unchecked = results.filter((each) => each.unchecked !== null).map(({ name }) => name);

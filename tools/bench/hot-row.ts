@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { openOrder, type OrderDraft } from '../../prisma/orders/place-order.ts';
 import { percentile } from './load.ts';
 
@@ -49,7 +49,7 @@ export async function measureHotRow(databaseUrl: string): Promise<HotRow> {
       bareUpdates: percentile(rates.bareUpdates, 0.5),
     };
   } finally {
-    await Promise.all([...clients.map((client) => client.end()), db.$disconnect()]);
+    await Promise.all([...clients.map((client) => client.end()), closeDatabase(db)]);
   }
 }
 

@@ -1,5 +1,5 @@
 /** One run in two phases: inject faults under load, then clear them, wait for recovery, inspect. */
-import { createDatabase } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase } from '../../prisma/client/client.ts';
 import { checkInvariants } from '../../prisma/operations/invariants.ts';
 import { createSandboxClient } from '../sandbox-client.ts';
 import { creditCustomer, stockProduct } from '../shop-requests.ts';
@@ -58,7 +58,7 @@ export async function run(
     say('Inspecting: audit, ledgers, every request repeated');
     return { facts: await inspect(context, { ...faulted, ...recovered }), responses };
   } finally {
-    await db.$disconnect();
+    await closeDatabase(db);
     await receiver?.close();
   }
 }

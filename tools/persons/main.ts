@@ -7,7 +7,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { personBody } from '../../api/schemas/persons.ts';
 import { readStackConfig } from '../../config.ts';
-import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { erasePerson, exportPerson, type PersonRequest } from '../../services/persons.ts';
 import { findPlaces } from '../audit/options.ts';
 import { UsageError, usageChecked } from '../usage.ts';
@@ -33,7 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     return await (verb === 'erase' ? erase(db, request) : exportAll(db, request));
   } finally {
-    await db.$disconnect();
+    await closeDatabase(db);
   }
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createApp } from '../../../api/app.ts';
 import { createJobWork } from '../../../api/jobs/job-work.ts';
-import { createDatabase } from '../../../prisma/client/client.ts';
+import { closeDatabase, createDatabase } from '../../../prisma/client/client.ts';
 import { attemptJob, runJobOf } from '../../support/job-runs.ts';
 import { acceptedJob, errorLines, viewJob } from '../../support/jobs.ts';
 import { paidOrder, placedOrder } from '../../support/orders.ts';
@@ -71,7 +71,7 @@ test('a bulk refund killed before its progress is written refunds each order onc
   });
   const worker = { ...createJobWork(shop.services), db: killed };
   expect((await attemptJob(worker, id)).outcome).toBeNull();
-  await killed.$disconnect();
+  await closeDatabase(killed);
   expect(await viewJob(shop, id)).toMatchObject({ status: 'running', progress: { done: 0 } });
 
   await runJobOf(shop.services, id);

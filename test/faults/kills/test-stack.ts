@@ -4,7 +4,7 @@
  */
 import { LOCAL_SECRETS } from '../../../config/production.ts';
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
-import { createDatabase, type Database } from '../../../prisma/client/client.ts';
+import { closeDatabase, createDatabase, type Database } from '../../../prisma/client/client.ts';
 import { newId } from '../../../prisma/client/ids.ts';
 import { grantCredit } from '../../../prisma/credit/grant.ts';
 import { seed } from '../../../prisma/seed.ts';
@@ -105,7 +105,7 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
   const { name = 'shop', onClose } = options;
   const databaseUrl = options.databaseUrl ?? (await openTestDatabase(onClose));
   const db = createDatabase({ url: databaseUrl, poolSize: 4 });
-  onClose(() => db.$disconnect());
+  onClose(() => closeDatabase(db));
   await eventually(() => seed(db), { timeoutMs: 60_000 });
   await grantPersonCredit(db);
   const server = options.server ?? (await openServer(onClose));

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { createDatabase } from '../../../prisma/client/client.ts';
+import { closeDatabase, createDatabase } from '../../../prisma/client/client.ts';
 import { seed } from '../../../prisma/seed.ts';
 
 /** Of one transaction. */
@@ -20,7 +20,7 @@ const ENDED_MS_AGO = 5 * 60_000;
 export async function seedOrders(databaseUrl: string, orders: number): Promise<void> {
   const db = createDatabase({ url: databaseUrl, poolSize: 1 });
   await seed(db);
-  await db.$disconnect();
+  await closeDatabase(db);
   const settings = { orders, end_ms: Date.now() - ENDED_MS_AGO, span_ms: SPAN_MS };
   const clients = await Promise.all(
     Array.from({ length: CONNECTIONS }, () => connect(databaseUrl, settings)),
