@@ -78,9 +78,6 @@ export function createDatabase(options: DatabaseOptions): Database {
   const adapter = new PrismaPg(pool, {
     // `closeDatabase` ends the pool. After its own end of a pool the adapter would open another one.
     disposeExternalPool: false,
-    // A dropped idle connection is replaced at the next query, which fails when that is impossible.
-    onPoolError: () => undefined,
-    onConnectionError: () => undefined,
     statementNameGenerator: createStatementNames(),
   });
   const db = new PrismaClient({

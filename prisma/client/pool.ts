@@ -32,6 +32,9 @@ export class BoundedPool extends pg.Pool {
     // pg-pool stops listening before the borrower starts to. An error in between, in the same packet as
     // the response that freed the connection, would end the process; the next query reports it instead.
     this.on('connect', (client) => client.on('error', () => undefined));
+    // A dropped idle connection is replaced at the next query, which fails when that is impossible. One
+    // that is dropped while the pool ends is reported, too.
+    this.on('error', () => undefined);
   }
 
   get view(): PoolView {
