@@ -34,7 +34,7 @@ export function signDownload(
   if (key === undefined) throw new TypeError('no encryption key');
   const soonest = Math.floor(nowMs / 1_000) + LIFETIME_SECONDS;
   const expires = Math.ceil(soonest / ROUND_TO_SECONDS) * ROUND_TO_SECONDS;
-  const token = `${expires}.${signature(key, { id, file, expires }).toString('base64url')}`;
+  const token = `${expires}.${signature(key, { id, file, expires })}`;
   return {
     path: `/downloads/${id}/${file}?token=${token}`,
     expiresAt: new Date(expires * 1_000).toISOString(),
@@ -49,11 +49,13 @@ export function checkDownload(
 ): 'valid' | 'invalid' | 'expired' {
   const [, digits, given = ''] = /^(\d{1,12})\.([\w-]{43})$/.exec(token) ?? [];
   const expires = Number(digits);
-  const bytes = Buffer.from(given, 'base64url');
+  // The texts are compared: the last character of another text can stand for the same bytes.
   const isGenuine = cipher
     .deriveKeys(PURPOSE)
     .map((key) => signature(key, { id, file, expires }))
-    .some((own) => own.length === bytes.length && timingSafeEqual(own, bytes));
+    .some(
+      (own) => own.length === given.length && timingSafeEqual(Buffer.from(own), Buffer.from(given)),
+    );
   if (!isGenuine) return 'invalid';
   return expires * 1_000 > nowMs ? 'valid' : 'expired';
 }
@@ -61,6 +63,6 @@ export function checkDownload(
 function signature(
   key: Uint8Array,
   { id, file, expires }: FileOfJob & { readonly expires: number },
-): Buffer {
-  return createHmac('sha256', key).update(`${id}/${file}/${expires}`).digest();
+): string {
+  return createHmac('sha256', key).update(`${id}/${file}/${expires}`).digest('base64url');
 }

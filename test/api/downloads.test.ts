@@ -13,6 +13,8 @@ import { times } from '../support/times.ts';
 const shop = useShop();
 const file: JobFile = 'output.csv';
 const HOUR_MS = 3_600_000;
+/** Of base64url (RFC 4648 §5). */
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 async function requestedReport(): Promise<JobId> {
   const id = newId('report');
@@ -44,7 +46,10 @@ test('a link needs no key, and is of no use changed, for another file, after its
   const { path, expiresAt } = signDownload(CIPHER, { id, file });
   expect(await statusOf(path)).toBe(200);
   expect(await statusOf(path.replace('output.csv', 'output.json'))).toBe(403);
-  expect(await statusOf(path.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')))).toBe(403);
+  // One of these stands for the same bytes, because the last character has two bits too many.
+  for (const last of ALPHABET.replace(path.at(-1) ?? '', '')) {
+    expect(await statusOf(path.replace(/.$/, last))).toBe(403);
+  }
   expect(await statusOf(path.replace(/\?.*/, ''))).toBe(403);
   const other = createSecretCipher([{ id: 'other', key: Buffer.alloc(32, 'another key') }]);
   expect(await statusOf(signDownload(other, { id, file }).path)).toBe(403);
