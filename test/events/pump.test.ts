@@ -5,7 +5,7 @@ import { pumpOnce } from '../../activities/events/pump.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { cursorNow } from '../../prisma/events/event-log.ts';
+import { cursorNow, findHeldLog } from '../../prisma/events/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
@@ -50,6 +50,8 @@ test('an unknown subscriber fails retryably until its subscription is removed', 
   await ensureSubscription(shop.db, { name, types: [], cursor: await cursorNow(shop.db) });
   const { orderId } = await shop.order();
   const { id: eventId } = await shop.db.event.findFirstOrThrow({ where: { orderId } });
+  // The next test begins where the log can be read to.
+  await eventually(async () => expect((await findHeldLog(shop.db)).seconds).toBe(0));
   const deps = { ...depsOf(shop.db), subscriberOf: () => Promise.resolve(null) };
   const { deliverEvent } = createEventActivities(deps);
   const unknown = { type: 'subscriber_unknown', nonRetryable: false };

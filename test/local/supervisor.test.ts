@@ -18,7 +18,7 @@ import type { Part, PartSpec } from '../../local/stack/supervisor.ts';
 import { makeDir } from '../support/run-files.ts';
 
 const LIVES = 'process.stdout.write("up"); setInterval(() => undefined, 1000)';
-const SOON = { timeoutMs: 10_000, everyMs: 50 };
+const SOON = { timeoutMs: 60_000, everyMs: 50 };
 
 let home: Home;
 let part: Part | undefined;
@@ -40,7 +40,7 @@ function spec(script: string): PartSpec {
     command: { file: process.execPath, args: ['--eval', script, home.path] },
     output: 'file',
     isReady: async () => readFileSync(home.logFile('sandbox'), 'utf8').includes('up'),
-    startTimeoutMs: 10_000,
+    startTimeoutMs: 60_000,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 2000,
   };

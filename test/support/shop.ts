@@ -126,7 +126,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     ...recorders,
     schedules: createScheduleClient({ client: () => null }),
     ...options.temporal,
-    webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
+    webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 30_000 }),
     cipher: CIPHER,
     notifications,
     verifyCallback: createCallbackVerifier([CALLBACK_SECRET]),
