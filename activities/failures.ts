@@ -117,11 +117,11 @@ export function jobFailed(reason: string): ApplicationFailure {
 }
 
 /**
- * The subscription exists, but this version has no subscriber for it: a newer version added it. A later
- * attempt reaches a worker of that version.
+ * The subscription exists, but this version has no subscriber for it or for all of its types: a newer
+ * version added them. A later attempt reaches a worker of that version.
  */
 export function subscriberUnknown(subscription: string): ApplicationFailure {
-  const message = `this worker's version has no subscriber ${subscription}`;
+  const message = `this worker's version has no subscriber ${subscription} for all of its types`;
   return failure('subscriber_unknown', message);
 }
 

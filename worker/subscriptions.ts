@@ -24,10 +24,16 @@ export interface SubscriptionsOptions {
 const CHECK_EVERY_MS = 5_000;
 const START_CONCURRENCY = 5;
 
-/** Starts immediately and checks every few seconds. `stop` waits for the current check. */
+/**
+ * Starts immediately and checks every few seconds. `stop` waits for the current check. The built-in
+ * subscriptions are written once per process: during a deploy the types of the last version to start
+ * stand, and an older process does not take them back.
+ */
 export function keepSubscriptionsRunning(options: SubscriptionsOptions): { stop(): Promise<void> } {
+  let unwritten: readonly Subscriber[] = options.subscribers.filter(({ isOff = false }) => !isOff);
   return repeat(CHECK_EVERY_MS, async () => {
     try {
+      unwritten = await writeBuiltIn(options, unwritten);
       await startAll(options);
     } catch (error) {
       options.log.debug({ err: error }, 'subscriptions not started yet');
@@ -36,14 +42,21 @@ export function keepSubscriptionsRunning(options: SubscriptionsOptions): { stop(
   });
 }
 
+/** Returns those that could not be written. */
+async function writeBuiltIn(
+  { db, log }: SubscriptionsOptions,
+  subscribers: readonly Subscriber[],
+): Promise<readonly Subscriber[]> {
+  const loop = itemLoop({ log }, 'ensure_subscriptions', ({ name }: Subscriber) => name);
+  const failed = await eachItem(subscribers, loop, (subscriber) => ensureBuiltIn(db, subscriber));
+  return failed.map(({ item }) => item);
+}
+
 /**
  * Starts the workflow of each subscription. Temporal keeps one that runs as it is, so this also restarts
  * those that an operator terminated. Throws when the database or Temporal is unavailable.
  */
-async function startAll({ db, deliveries, subscribers, log }: SubscriptionsOptions): Promise<void> {
-  const builtIn = itemLoop({ log }, 'ensure_subscriptions', ({ name }: Subscriber) => name);
-  const wanted = subscribers.filter(({ isOff = false }) => !isOff);
-  await eachItem(wanted, builtIn, (subscriber) => ensureBuiltIn(db, subscriber));
+async function startAll({ db, deliveries, log }: SubscriptionsOptions): Promise<void> {
   const running = itemLoop({ log }, 'start_subscriptions', (name: string) => name);
   await eachItem(
     await listSubscriptionNames(db),

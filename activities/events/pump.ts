@@ -43,7 +43,7 @@ const TAIL_EVERY_MS = 10_000;
 
 /**
  * Delivers one batch, of at most `atMost` events. Throws a retryable failure when this version has no
- * subscriber for the subscription.
+ * subscriber for the subscription, or one that reads fewer types than it wants.
  */
 export async function pumpOnce(
   deps: EventDependencies,
@@ -53,7 +53,7 @@ export async function pumpOnce(
   const subscription = await findSubscription(deps.db, name);
   if (!subscription) return { kind: 'gone' };
   const subscriber = await deps.subscriberOf(name);
-  if (!subscriber) throw subscriberUnknown(name);
+  if (!subscriber || !readsAll(subscriber, subscription)) throw subscriberUnknown(name);
   if (subscription.paused) return IDLE;
   const read = {
     after: subscription.cursor,
@@ -70,6 +70,12 @@ export async function pumpOnce(
   await advanceCursor(deps.db, subscription, last.cursor);
   if (failed === due.length) return { kind: 'failed', deferred: failed };
   return { kind: due.length === subscriber.maxBatch ? 'full' : 'partial' };
+}
+
+/** False: a newer version has added a type, and the cursor would pass its events unread. */
+function readsAll({ types }: Subscriber, wanted: ReadSubscription): boolean {
+  if (types.length === 0) return true;
+  return wanted.types.length > 0 && wanted.types.every((type) => types.includes(type));
 }
 
 /**

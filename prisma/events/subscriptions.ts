@@ -27,7 +27,7 @@ const LAG_COUNTED = 10_000;
 /** More than a shop has. */
 const ALL = { limit: 1_000 };
 
-/** Adds the subscription at the given cursor unless it exists. Its types follow the code. */
+/** Adds the subscription at the given cursor unless it exists; then it only gets the types. */
 export async function ensureSubscription(
   db: Transaction,
   given: {

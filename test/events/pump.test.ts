@@ -7,7 +7,11 @@ import type { Database } from '../../prisma/client/client.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { cursorNow, findHeldLog } from '../../prisma/events/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
-import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
+import {
+  ensureSubscription,
+  findSubscription,
+  removeSubscription,
+} from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { inActivity } from '../support/in-activity.ts';
 import { useShop } from '../support/shop.ts';
@@ -62,14 +66,28 @@ test('an unknown subscriber fails retryably until its subscription is removed', 
   expect(await deliverEvent({ subscription: name, eventId })).toEqual({ kind: 'gone' });
 });
 
+test('a version that does not read a type which a newer one added leaves the cursor where it is', async () => {
+  const name = 'extended';
+  const older: Subscriber = { ...(await quietSubscription(name, [])), types: ['order.placed'] };
+  const types = ['order.placed', 'order.shipped'] as const;
+  await ensureSubscription(shop.db, { name, types, cursor: await cursorNow(shop.db) });
+  const before = await findSubscription(shop.db, name);
+  await shop.order();
+  const unknown = { type: 'subscriber_unknown', nonRetryable: false };
+  await expect(turn(shop.db, older)).rejects.toMatchObject(unknown);
+  expect((await findSubscription(shop.db, name))?.cursor).toBe(before?.cursor);
+  await eventually(async () => expect((await findHeldLog(shop.db)).seconds).toBe(0));
+});
+
 test('an event whose delivery Temporal refuses becomes a dead letter, and those behind it are delivered', async () => {
   const name = 'refused';
-  await ensureSubscription(shop.db, { name, types: [], cursor: await cursorNow(shop.db) });
+  const types = ['order.placed'] as const;
+  await ensureSubscription(shop.db, { name, types, cursor: await cursorNow(shop.db) });
   const orderIds = [(await shop.order()).orderId, (await shop.order()).orderId];
   const taken: string[] = [];
   const subscriber: Subscriber = {
     name,
-    types: ['order.placed'],
+    types,
     startsAt: 'now',
     maxBatch: 10,
     delayMs: 0,

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { subscriptionWorkflowId } from '../../domain/ids.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
-import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
+import { ensureSubscription, findSubscription } from '../../prisma/events/subscriptions.ts';
 import { createLog } from '../../telemetry/logging.ts';
 import { keepSubscriptionsRunning } from '../../worker/subscriptions.ts';
 import { EVENTS_ONLY, subscribe, subscriberOf } from '../events/subscribers.ts';
@@ -44,4 +44,30 @@ test('pumps that an operator ended run again within ten seconds, also behind one
     { timeoutMs: WITHIN_MS, everyMs: 200 },
   );
   await eventually(() => expect(warned.join()).toContain('start_subscriptions'));
+});
+
+test('a process that runs on does not take back the types that a newer version has set', async () => {
+  const subscriber = {
+    ...subscriberOf('extended', () => Promise.resolve()),
+    types: ['order.placed'] as const,
+  };
+  const { deliveries } = shop.services;
+  let checks = 0;
+  const counted = {
+    ...deliveries,
+    ensureSubscriptionRuns: (name: string) => {
+      if (name === subscriber.name) checks += 1;
+      return deliveries.ensureSubscriptionRuns(name);
+    },
+  };
+  const log = createLog('silent');
+  const options = { db: shop.db, deliveries: counted, subscribers: [subscriber], log };
+  const kept = keepSubscriptionsRunning(options);
+  onTestFinished(() => kept.stop());
+  await eventually(() => expect(checks).toBe(1));
+  const types = ['order.placed', 'order.shipped'] as const;
+  const cursor = await cursorNow(shop.db);
+  await ensureSubscription(shop.db, { name: subscriber.name, types, cursor });
+  await eventually(() => expect(checks).toBeGreaterThan(1));
+  expect((await findSubscription(shop.db, subscriber.name))?.types).toEqual(types);
 });
