@@ -303,6 +303,7 @@ describe('a shipment that is held for a case of its payment', () => {
     const arg = { reason: 'requested_by_operator', actor: 'op' } as const;
     await update(handle, { definition: cancelUpdate, arg });
     expect((await handle.result()).status).toBe('cancelled');
+    expect(await cardOf(handle)).not.toContain('Held');
     await expectCleanSlate(shop, orderIdOf(handle));
     expect(effectsOf(shop, orderIdOf(handle))['ship']).toBeUndefined();
   });

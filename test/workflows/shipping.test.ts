@@ -1,5 +1,6 @@
 import { RawValue } from '@temporalio/common';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { notificationKey } from '../../domain/ids.ts';
 import { followCase } from '../../services/payment-cases.ts';
 import {
   lookUpShipmentSignal,
@@ -25,6 +26,7 @@ import { useSkippingShop } from '../support/use-shop.ts';
 const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
 const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 const MAIL = { provider: 'mail', operation: 'send' } as const;
+const REFUND = { provider: 'payments', operation: 'refund' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 
 const shop = useSkippingShop();
@@ -85,6 +87,27 @@ describe('a shipment signal', () => {
     await answerShipment(handle, { kind: 'refused', reason: 'damaged' });
     expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'shipping_refused' });
     await expectCleanSlate(shop, orderIdOf(handle));
+  });
+
+  test('a confirmation that waits for the mail server is not sent after the shipment was refused', async () => {
+    shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
+    shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
+    shop.sandbox.faults.set(MAIL, { mode: 'down' });
+    shop.sandbox.faults.set(REFUND, { mode: 'refuse' });
+    const handle = await shop.start();
+    const orderId = orderIdOf(handle);
+    await untilRequested(handle);
+    await answerShipment(handle, { kind: 'refused', reason: 'damaged' });
+    await eventually(async () =>
+      expect(await attentionOf(shop, orderId)).toBe('voidOrRefundPayment'),
+    );
+    shop.sandbox.faults.clear();
+    await shop.temporal.env.sleep('1 hour');
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'retry' });
+    expect((await handle.result()).status).toBe('cancelled');
+    const sent = shop.sandbox.ledgers.mail.effects().map(({ key }) => key);
+    expect(sent).toContain(notificationKey(orderId, 'cancelled'));
+    expect(sent).not.toContain(notificationKey(orderId, 'confirmed'));
   });
 
   test('a shipment signal to a settled order is rejected and changes nothing', async () => {

@@ -50,9 +50,8 @@ export async function compensateOrder(
   run.cancelReason = reason;
   const isSkipped =
     finishedSteps.get('cancelShipment') === 'skipped' && patched('skipped-cancellation');
-  if (shipmentRequested && !isSkipped && !saga.pending().includes('cancelShipment')) {
-    registerCompensation(run, 'cancelShipment');
-  }
+  // On top, also when a refused cancel had registered it below: a parcel that left must stop the others.
+  if (shipmentRequested && !isSkipped) registerCompensation(run, 'cancelShipment');
   progress.enter('cancelling', 'publish');
   const outcome = await saga.compensate(compensated === true ? shippedMeanwhile : null);
   if (outcome.kind === 'too_late') return 'too_late';

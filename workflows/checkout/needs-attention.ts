@@ -4,8 +4,10 @@
  */
 import {
   ApplicationFailure,
+  CancellationScope,
   condition,
   log,
+  patched,
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -98,7 +100,9 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
       );
       const resolution: Resolution = isReceived ? take() : { step, ...TIMED_OUT };
       const stage = request.resumes[resolution.decision];
-      await recordDecision({ orderId, ...resolution, resumes: stage });
+      const record = () => recordDecision({ orderId, ...resolution, resumes: stage });
+      // The decision was accepted: a cancel of the order must not lose what was done manually.
+      await (patched('keep-decision') ? CancellationScope.nonCancellable(record) : record());
       progress.enter(stage, 'publish');
       const reason =
         resolution.actor === TIMED_OUT.actor ? 'authorization_expiring' : 'requested_by_operator';

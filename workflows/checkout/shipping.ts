@@ -135,8 +135,9 @@ function createRequests(orderId: OrderId, options: ShippingOptions) {
         progress.hold({ cases, until: new Date(Date.now() + waitMs).toISOString() });
         progress.enter('paid', 'publish');
         const text = summary(`Held: ${cases.join(', ')}`);
-        await condition(() => isReleased, waitMs, { summary: text });
-        progress.hold(null);
+        await condition(() => isReleased, waitMs, { summary: text }).finally(() =>
+          progress.hold(null),
+        );
       }
     },
   };
