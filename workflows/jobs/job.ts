@@ -81,7 +81,8 @@ async function run(given: JobInput): Promise<JobResult> {
       const { kind, progress } = await retryBriefly(() => runJob(input));
       if (kind !== 'more') return await conclude(input, { kind, progress });
       show(`Runs: ${progressInWords(progress)}.`);
-      if (workflowInfo().continueAsNewSuggested) break;
+      // A next run would not know of a cancel; here the next step throws.
+      if (workflowInfo().continueAsNewSuggested && !scope.consideredCancelled) break;
     }
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
