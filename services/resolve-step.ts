@@ -45,8 +45,8 @@ async function restartFromRecords(
   if (!isDecisionAbout(step, decision)) return 'not_waiting';
   const isCancelled = decision === 'cancel' || progress.from === 'cancelling';
   const cancelReason = isCancelled ? (progress.cancelReason ?? 'requested_by_operator') : null;
-  // Only a run that the sweep found failing may be replaced.
-  const replacing = step === CHECKOUT_STEP;
+  // Only a run that fails may be replaced: it may have recovered since the sweep found it failing.
+  const replacing = step === CHECKOUT_STEP && (await checkouts.inspect(orderId)).kind === 'failing';
   const { from, shippedManually } = progress;
   const resume = { from, cancelReason, resolution, shippedManually };
   const { kind } = await checkouts.resume(progress.start, resume, { replacing });
