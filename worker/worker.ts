@@ -43,7 +43,7 @@ const MAX_HEARTBEAT_INTERVAL = '2 seconds';
 const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 const TRACE_PATH = fileURLToPath(new URL('../workflows/trace.ts', import.meta.url));
 
-/** Starts polling once Temporal is connected. `stop` lets running activities finish within 15 s. */
+/** Starts polling once Temporal is connected. `stop` leaves activities 15 s to finish. */
 export function startWorker(options: WorkerOptions): StartedWorker {
   const stopping = new AbortController();
   let current: Worker | null = null;
@@ -82,7 +82,9 @@ export function startWorker(options: WorkerOptions): StartedWorker {
       try {
         await runOnce(connection);
       } catch (error) {
-        options.log.error({ err: error }, 'worker failed, recreating it');
+        // An activity that outlasted the grace period is run again elsewhere after its heartbeat timeout.
+        if (stopping.signal.aborted) options.log.info({ err: error }, 'worker stopped');
+        else options.log.error({ err: error }, 'worker failed, recreating it');
       }
       if (performance.now() - startedAt > MAX_BACKOFF_MS) backoffMs = FIRST_BACKOFF_MS;
       await pause(backoffMs);

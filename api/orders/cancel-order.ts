@@ -78,7 +78,8 @@ async function askWorkflow(
     case 'unavailable':
       return refused({
         code: 'checkout_unavailable',
-        detail: 'The order was not cancelled. Retry with the same Idempotency-Key.',
+        detail:
+          'It is not known whether the order was cancelled. Retry with the same Idempotency-Key.',
         retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS,
       });
     case 'rejected':
