@@ -12,6 +12,11 @@ export interface HttpServer {
  * shorter than Node's five minutes, but longer than a body may wait unread in the queue (10 s).
  */
 const REQUEST_TIMEOUT_MS = 15_000;
+/**
+ * Longer than the 60 s for which proxies keep an idle connection (nginx, AWS load balancers): with Node's
+ * 5 s a request that is sent just then fails with 502.
+ */
+const KEEP_ALIVE_MS = 75_000;
 /** How often Node checks the timeout, and so its largest delay. */
 const CHECK_EVERY_MS = 1_000;
 
@@ -31,6 +36,7 @@ export async function listen(options: {
     hostname: 'localhost',
     serverOptions: {
       requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, requestTimeoutMs),
     },
   });

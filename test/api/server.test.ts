@@ -32,6 +32,16 @@ test('a request whose body never completes gets 408 and releases its checkout pe
   expect((await shop.place()).status).toBe(201);
 });
 
+test('an idle connection is kept longer than a proxy keeps it', async () => {
+  const [host, port] = ['127.0.0.1', await choosePort()];
+  const server = await listen({ fetch: () => new Response('ok'), host, port });
+  onTestFinished(() => server.close(100));
+  const response = await fetch(`http://${host}:${port}/`);
+  const [, seconds = '0'] = /timeout=(\d+)/.exec(response.headers.get('keep-alive') ?? '') ?? [];
+  expect(Number(seconds)).toBeGreaterThan(60);
+  await response.text();
+});
+
 test('a client that breaks off its body is logged as its own mistake, and rejects no queued request', async () => {
   const shop = await openShop({
     concurrencyLimits: { ...CONCURRENCY_LIMITS, checkout: ONE_PLACE },
