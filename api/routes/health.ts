@@ -7,8 +7,10 @@ import { pingDatabase } from '../../prisma/client/client.ts';
 import { isOfConsole, type ApiEnv } from '../middleware/request.ts';
 import type { Services } from '../context.ts';
 
-const DATABASE_DEADLINE_MS = 500;
-const databaseDeadline = timeout(DATABASE_DEADLINE_MS, TimeoutStrategy.Aggressive);
+/** Half of the second that Kubernetes gives a probe by default. */
+const DEPENDENCY_DEADLINE_MS = 500;
+const deadline = timeout(DEPENDENCY_DEADLINE_MS, TimeoutStrategy.Aggressive);
+const NO_RESPONSE = `no response within ${DEPENDENCY_DEADLINE_MS} ms`;
 
 /** Without `details` readiness is only its status, which a load balancer needs; the console has them. */
 export function healthRoutes(services: Services, details: boolean) {
@@ -32,13 +34,13 @@ export function healthRoutes(services: Services, details: boolean) {
 async function readiness(services: Services) {
   const { db, checkouts, payments, warehouse, mailer, sms, isDraining, needsTemporal } = services;
   const [database, temporalReason] = await Promise.all([
-    databaseDeadline
+    deadline
       .execute(() => pingDatabase(db))
       .then(
         () => true,
         () => false,
       ),
-    checkouts.unavailableReason(),
+    deadline.execute(() => checkouts.unavailableReason()).catch(() => NO_RESPONSE),
   ]);
   const providers = {
     payments: provider(payments.breakers()),

@@ -48,6 +48,19 @@ describe('readiness', () => {
     });
   });
 
+  test('/readyz answers without Temporal when Temporal does not answer at all', async () => {
+    const unavailableReason = () => new Promise<null>(() => undefined);
+    const app = createApp({
+      ...shop.services,
+      checkouts: { ...shop.checkouts, unavailableReason },
+    });
+    const response = await eventually(async () => expectStatus(await app.request('/readyz'), 200));
+    expect(await response.json()).toMatchObject({
+      status: 'degraded',
+      dependencies: { temporal: { status: 'down', reason: 'no response within 500 ms' } },
+    });
+  });
+
   test('/readyz returns 503 and closes the connection during a shutdown, and /livez returns 200', async () => {
     shop.draining.now = true;
     const response = await open('/readyz');
@@ -70,6 +83,8 @@ test('request metrics are labeled by route pattern, never by path', async () => 
     'holdfast_order_requests_total{outcome="payment_declined"} 1',
     'holdfast_order_requests_total{outcome="out_of_stock"} 1',
     'holdfast_breaker_state{breaker="payments.authorize"} 0',
+    'holdfast_messages_not_understood_total{source="payments"} 0',
+    'holdfast_oldest_order_seconds{status="paid"} 0',
     'http_request_duration_seconds_count{method="GET",route="/v1/orders/:id",status="404"} 1',
     'http_request_duration_seconds_count{method="GET",route="unmatched",status="404"} 1',
   ]) {
