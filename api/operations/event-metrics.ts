@@ -44,6 +44,7 @@ export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps)
     },
     shared(async (db) => [['', (await findHeldLog(db)).seconds]]),
   );
+  registerOpenOrders(registry, shared);
   registerOrderGauges(registry, shared);
   registerOperationGauges(registry, shared);
   registerCaseGauges(registry, shared);
@@ -79,7 +80,8 @@ function registerSubscriptionGauges(registry: Registry, shared: SharedQuery): vo
   );
 }
 
-function registerOrderGauges(registry: Registry, shared: SharedQuery): void {
+function registerOpenOrders(registry: Registry, shared: SharedQuery): void {
+  const open = shared(countOpenOrders);
   registerGauge(
     registry,
     {
@@ -87,8 +89,20 @@ function registerOrderGauges(registry: Registry, shared: SharedQuery): void {
       help: 'Orders that still move or wait for an operator.',
       label: 'status',
     },
-    shared(async (db) => Object.entries(await countOpenOrders(db))),
+    async () => (await open()).map(({ status, orders }) => [status, orders] as const),
   );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_oldest_order_seconds',
+      help: 'Age of the oldest of these orders; 0 when there is none.',
+      label: 'status',
+    },
+    async () => (await open()).map(({ status, oldestSeconds }) => [status, oldestSeconds] as const),
+  );
+}
+
+function registerOrderGauges(registry: Registry, shared: SharedQuery): void {
   registerGauge(
     registry,
     {

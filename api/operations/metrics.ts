@@ -19,7 +19,7 @@ export interface Metrics {
   /** `outcome`: `placed`, `payment_action_required`, or the code of the problem. */
   countOrder(outcome: string): void;
   /** A genuine message of a provider was stored that is not understood. */
-  countNotUnderstood(source: 'warehouse' | 'payments'): void;
+  countNotUnderstood(source: MessageSource): void;
 }
 
 /** Finer around 300 ms, the latency target of the synchronous path. */
@@ -105,6 +105,9 @@ function registerBreakers(registry: Registry, breakers: () => readonly BreakerVi
   });
 }
 
+const MESSAGE_SOURCES = ['warehouse', 'payments'] as const;
+type MessageSource = (typeof MESSAGE_SOURCES)[number];
+
 function registerNotUnderstood(registry: Registry, views: () => readonly BreakerView[]): Counter {
   const answers = new Counter({
     name: 'holdfast_answers_not_understood_total',
@@ -116,12 +119,15 @@ function registerNotUnderstood(registry: Registry, views: () => readonly Breaker
       for (const { name: call, notUnderstood } of views()) answers.inc({ call }, notUnderstood);
     },
   });
-  return new Counter({
+  const messages = new Counter({
     name: 'holdfast_messages_not_understood_total',
     help: 'Genuine messages of a provider that are not understood, by source.',
     labelNames: ['source'] as const,
     registers: [registry],
   });
+  // A series that is born with its first message shows no increase.
+  for (const source of MESSAGE_SOURCES) messages.inc({ source }, 0);
+  return messages;
 }
 
 function registerLimiters(

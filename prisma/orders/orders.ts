@@ -62,12 +62,22 @@ export async function findOrderStatus(db: Database, id: OrderId): Promise<OrderS
   return row?.status ?? null;
 }
 
-/** How many orders there are of each status from which an order still moves; every one has its number. */
-export async function countOpenOrders(db: Database): Promise<Readonly<Record<string, number>>> {
-  const rows = await db.$queryRaw<{ status: OrderStatus; orders: number }[]>`
-    SELECT status, (SELECT count(*)::int FROM orders o WHERE o.status = open.status) AS orders
+/** Of one status. */
+export interface OpenOrders {
+  readonly status: OrderStatus;
+  readonly orders: number;
+  /** Since the oldest of them was created; 0 without one. */
+  readonly oldestSeconds: number;
+}
+
+/** The orders of each status from which an order still moves. Each status has its row. */
+export function countOpenOrders(db: Database): Promise<readonly OpenOrders[]> {
+  // Ids sort by their creation time.
+  return db.$queryRaw<OpenOrders[]>`
+    SELECT status, (SELECT count(*)::int FROM orders o WHERE o.status = open.status) AS orders,
+      COALESCE((SELECT extract(epoch FROM now() - o.created_at)::float8 FROM orders o
+        WHERE o.status = open.status ORDER BY o.id LIMIT 1), 0) AS "oldestSeconds"
     FROM unnest(${OPEN_STATUSES}::order_status[]) AS open (status)`;
-  return Object.fromEntries(rows.map(({ status, orders }) => [status, orders]));
 }
 
 /** Of orders that still move, or wait for an operator. */

@@ -53,6 +53,12 @@ const CASES: readonly Case[] = [
     firing: '20m',
   },
   {
+    alert: 'OrdersNotMoving',
+    series: { [`holdfast_oldest_order_seconds{${JOB},status="paid"}`]: '86100+60x60' },
+    quiet: ['5m', '19m'],
+    firing: '22m',
+  },
+  {
     alert: 'DiscrepancyOpen',
     series: { [`holdfast_discrepancies_open{${JOB},kind="amount"}`]: '1x60' },
     quiet: ['10m'],
