@@ -14,7 +14,7 @@ import {
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
 import { PROJECT } from './home.ts';
-import { createDatabase } from './postgres.ts';
+import { createDatabase, databaseExists } from './postgres.ts';
 
 const MIGRATIONS = join(PROJECT, 'prisma', 'migrations');
 
@@ -26,7 +26,7 @@ export async function migrate(options: {
   readonly databaseUrl: string;
   readonly migrationsDir?: string;
 }): Promise<readonly string[]> {
-  await createDatabase(options.databaseUrl);
+  if (!(await databaseExists(options.databaseUrl))) await createDatabase(options.databaseUrl);
   const migrationsList = await readMigrations(options.migrationsDir ?? MIGRATIONS);
   await (instantiated ??= instantiate());
   const driver = new WholeScripts({

@@ -101,11 +101,26 @@ export async function dropDatabase(url: string): Promise<void> {
   });
 }
 
-async function withServer<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+/** False when the server has no such database. A role may be limited to its own: no other is opened. */
+export async function databaseExists(url: string): Promise<boolean> {
+  try {
+    await withClient(url, async () => undefined);
+    return true;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === MISSING_DATABASE) return false;
+    throw error;
+  }
+}
+
+function withServer<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const server = new URL(url);
   server.pathname = '/postgres';
+  return withClient(server.href, work);
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
-    connectionString: server.href,
+    connectionString: url,
     connectionTimeoutMillis: 5000,
     statement_timeout: 30_000,
   });

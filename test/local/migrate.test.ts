@@ -51,6 +51,22 @@ describe('migrations', () => {
     for (const row of rows) expect(row).toMatchObject({ finished_at: expect.any(Date) });
   });
 
+  it('a role that may open no other database migrates its own', async () => {
+    const url = new URL(freshUrl('own'));
+    const name = url.pathname.slice(1);
+    await query(database.url, `CREATE ROLE ${name} LOGIN PASSWORD 'own'`);
+    await query(database.url, `CREATE DATABASE ${name} OWNER ${name}`);
+    [url.username, url.password] = [name, 'own'];
+    const other = new URL(database.url);
+    other.pathname = '/postgres';
+    await query(other.href, 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');
+    try {
+      expect((await migrate({ databaseUrl: url.href })).length).toBeGreaterThan(0);
+    } finally {
+      await query(other.href, 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
+    }
+  });
+
   it('a migration with semicolons in comments and code is applied, and a failing one is named', async () => {
     const folder = newFolder();
     const options = { databaseUrl: freshUrl('fresh'), migrationsDir: folder };

@@ -84,8 +84,8 @@ export async function findPlaces(
 /** Address and credentials by Temporal's own variables, where an address is given. */
 function temporalOf(config: StackConfig, stack: Addresses | null): Places['temporal'] {
   if (config.TEMPORAL_ADDRESS !== undefined) {
-    const { connectionOptions } = readTemporalConfig();
-    return { connection: connectionOptions, namespace: config.TEMPORAL_NAMESPACE };
+    const { connectionOptions, namespace = config.TEMPORAL_NAMESPACE } = readTemporalConfig();
+    return { connection: connectionOptions, namespace };
   }
   if (stack === null) return null;
   return { connection: { address: stack.temporal }, namespace: stack.temporalNamespace };
