@@ -92,6 +92,10 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
   if (shipment.kind === 'abandoned') return cancelled(shipment.reason);
   if (shipment.kind === 'skipped') return { kind: 'shipped_manually' };
   if (shipment.kind === 'shipped') return shipment;
+  // A cancel under way may be what the warehouse reports: then that cancel ends the order.
+  if (shipment.kind === 'cancelled' && patched('cancel-first')) {
+    await condition(allHandlersFinished);
+  }
   await steps.recordShipmentRefused({ orderId });
   return cancelled('shipping_refused');
 }
