@@ -22,7 +22,7 @@ export async function startRequestedReconciliation(
 ): Promise<boolean> {
   const { kind } = await reconciliationClient.startReconciliation({ scope, reconciliationId: id });
   if (kind === 'unavailable') return false;
-  if (kind === 'started') await markReconciliationStarted(db, id);
-  else await closeReconciliation(db, id, { status: 'failed', checked: {} });
+  if (kind === 'rejected') await closeReconciliation(db, id, { status: 'failed', checked: {} });
+  else await markReconciliationStarted(db, id);
   return true;
 }

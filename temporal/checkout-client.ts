@@ -30,16 +30,11 @@ import {
   type CancelRequest,
   type ShipmentAnswered,
 } from '../workflows/checkout/contract.ts';
-import {
-  createTemporalDeadline,
-  ignoreAlreadyStarted,
-  type Rejected,
-  type Unavailable,
-} from './deadline.ts';
+import { createTemporalDeadline, type Rejected, type Unavailable } from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
 import { retryDroppedUpdate, isUpdateDropped } from './retry-update.ts';
 import { namespaceUnavailableReason } from './namespace.ts';
-import { linkToConsole, startShown } from './start.ts';
+import { linkToConsole, startOnce, startShown } from './start.ts';
 
 /** Why Temporal did not do it. */
 type NotDone = Unavailable | Rejected;
@@ -115,14 +110,12 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
     });
   return {
     start: (order) =>
-      withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
-        const shown = {
+      withDeadline(CALL_DEADLINE_MS, (client) =>
+        startOnce(client, CHECKOUT_WORKFLOW, {
           ...checkoutStartOptions(linked(order)),
           requestEagerStart: options.eagerStart,
-        };
-        const isNew = await startOnce(workflow, shown);
-        return { kind: isNew ? 'started' : 'already_started' };
-      }),
+        }),
+      ),
     cancel: (order, request, updateId) =>
       withDeadline(UPDATE_DEADLINE_MS, (client) =>
         cancel(client, { order: linked(order), request, updateId }),
@@ -135,10 +128,10 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
     inspect: (orderId) =>
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, checkoutWorkflowId(orderId))),
     resume: (order, resume, how) =>
-      withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
+      withDeadline(CALL_DEADLINE_MS, async (client) => {
         const options = checkoutResumeOptions({ ...linked(order), resume }, how);
-        const isNew = await startOnce(workflow, options);
-        return { kind: isNew ? 'resumed' : 'running' };
+        const { kind } = await startOnce(client, CHECKOUT_WORKFLOW, options);
+        return { kind: kind === 'started' ? 'resumed' : 'running' };
       }),
     async unavailableReason() {
       const checked = await withDeadline(
@@ -153,15 +146,6 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       return checked.kind === 'checked' ? checked.reason : 'no response';
     },
   };
-}
-
-/** False when the order has a run already. */
-function startOnce(
-  workflow: Client['workflow'],
-  options: ReturnType<typeof checkoutStartOptions>,
-): Promise<boolean> {
-  const start = (shown: typeof options) => workflow.start(CHECKOUT_WORKFLOW, shown);
-  return ignoreAlreadyStarted(startShown(options, start));
 }
 
 async function resolve(

@@ -5,14 +5,9 @@ import { jobKindOf, jobWorkflowId, type JobId } from '../domain/ids.ts';
 import type { JobStart } from '../prisma/jobs/job-status.ts';
 import { jobStartOptions } from '../workflows/jobs/contract.ts';
 import type { StartOutcome } from './checkout-client.ts';
-import {
-  createTemporalDeadline,
-  ignoreAlreadyStarted,
-  type Rejected,
-  type Unavailable,
-} from './deadline.ts';
+import { createTemporalDeadline, type Rejected, type Unavailable } from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
-import { startShown } from './start.ts';
+import { startOnce } from './start.ts';
 
 export interface JobClient {
   /** Starts the job's workflow, unless it runs. */
@@ -33,20 +28,16 @@ const CALL_DEADLINE_MS = 5_000;
 export function createJobClient(options: { readonly client: () => Client | null }): JobClient {
   const withDeadline = createTemporalDeadline(options.client);
   return {
-    start: (job) => withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, job)),
+    start: ({ id, type }) =>
+      withDeadline(CALL_DEADLINE_MS, (client) =>
+        startOnce(client, jobKindOf(id), jobStartOptions({ jobId: id, type })),
+      ),
     cancel: (id) => withDeadline(CALL_DEADLINE_MS, (client) => cancelOnce(client, id)),
     terminate: (id, reason) =>
       withDeadline(CALL_DEADLINE_MS, (client) => terminateOnce(client, id, reason)),
     inspect: (id) =>
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, jobWorkflowId(id))),
   };
-}
-
-async function startOnce({ workflow }: Client, { id, type }: JobStart) {
-  const start = startShown(jobStartOptions({ jobId: id, type }), (shown) =>
-    workflow.start(jobKindOf(id), shown),
-  );
-  return { kind: (await ignoreAlreadyStarted(start)) ? 'started' : 'already_started' } as const;
 }
 
 async function cancelOnce({ workflow }: Client, id: JobId) {

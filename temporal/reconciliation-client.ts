@@ -5,20 +5,16 @@ import {
   reconcileStartOptions,
   type ReconcileScope,
 } from '../workflows/operations/contract.ts';
-import {
-  createTemporalDeadline,
-  ignoreAlreadyStarted,
-  type Rejected,
-  type Unavailable,
-} from './deadline.ts';
-import { startShown } from './start.ts';
+import type { StartOutcome } from './checkout-client.ts';
+import { createTemporalDeadline } from './deadline.ts';
+import { startOnce } from './start.ts';
 
 export interface ReconciliationClient {
   /** Starts the workflow of a reconciliation. Safe to repeat. */
   startReconciliation(input: {
     readonly scope: ReconcileScope;
     readonly reconciliationId: string;
-  }): Promise<{ readonly kind: 'started' } | Unavailable | Rejected>;
+  }): Promise<StartOutcome>;
 }
 
 const START_DEADLINE_MS = 5_000;
@@ -29,12 +25,8 @@ export function createReconciliationClient(options: {
   const withDeadline = createTemporalDeadline(options.client);
   return {
     startReconciliation: (input) =>
-      withDeadline(START_DEADLINE_MS, async ({ workflow }) => {
-        const start = startShown(reconcileStartOptions(input), (shown) =>
-          workflow.start(RECONCILE_WORKFLOW, shown),
-        );
-        await ignoreAlreadyStarted(start);
-        return { kind: 'started' };
-      }),
+      withDeadline(START_DEADLINE_MS, (client) =>
+        startOnce(client, RECONCILE_WORKFLOW, reconcileStartOptions(input)),
+      ),
   };
 }

@@ -17,7 +17,7 @@ import {
   type Unavailable,
 } from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
-import { linkToConsole, startShown } from './start.ts';
+import { linkToConsole, startOnce, startShown } from './start.ts';
 
 export interface RefundClient {
   /** Starts the refund's workflow. */
@@ -47,20 +47,15 @@ export function createRefundClient(options: {
   const linked = linkToConsole(options.publicUrl);
   return {
     start: (refund) =>
-      withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, linked(refund))),
+      withDeadline(CALL_DEADLINE_MS, (client) =>
+        startOnce(client, REFUND_WORKFLOW, refundStartOptions(linked(refund))),
+      ),
     wake: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => wakeOnce(client, linked(refund))),
     retry: (refund, actor) =>
       withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, linked(refund), actor)),
     inspect: (refundId) =>
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, refundWorkflowId(refundId))),
   };
-}
-
-async function startOnce({ workflow }: Client, refund: RefundStart) {
-  const start = startShown(refundStartOptions(refund), (shown) =>
-    workflow.start(REFUND_WORKFLOW, shown),
-  );
-  return { kind: (await ignoreAlreadyStarted(start)) ? 'started' : 'already_started' } as const;
 }
 
 async function wakeOnce({ workflow }: Client, refund: RefundStart) {

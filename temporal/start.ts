@@ -1,8 +1,8 @@
 /** Starts workflows so that what operators see of them never keeps their work from being done. */
-import type { WorkflowOptions } from '@temporalio/client';
+import type { Client, WorkflowOptions, WorkflowStartOptions } from '@temporalio/client';
 import type { OrderId } from '../domain/ids.ts';
 import { consolePage } from '../domain/pages.ts';
-import { isRejected } from './deadline.ts';
+import { ignoreAlreadyStarted, isRejected } from './deadline.ts';
 
 type Shown = Partial<Pick<WorkflowOptions, 'typedSearchAttributes' | 'memo' | 'staticSummary'>>;
 
@@ -21,6 +21,16 @@ export async function startShown<O extends Shown, T>(
     if (!isRejected(error)) throw error;
     return start({ ...options, typedSearchAttributes: [], memo: {}, staticSummary: '' });
   }
+}
+
+/** Starts the workflow unless one with its id runs or, by its reuse policy, has finished. */
+export async function startOnce<O extends WorkflowStartOptions>(
+  { workflow }: Client,
+  type: string,
+  options: O,
+): Promise<{ readonly kind: 'started' | 'already_started' }> {
+  const start = startShown(options, (shown) => workflow.start(type, shown));
+  return { kind: (await ignoreAlreadyStarted(start)) ? 'started' : 'already_started' };
 }
 
 /** Adds the page of a workflow's order in the console, where the address of the API is known. */
