@@ -16,7 +16,10 @@ import type { Activities } from './activities.ts';
 import { failureSummary } from './failure-summary.ts';
 import { retryBriefly } from './failure-type.ts';
 
-/** Above every gateway deadline, so that the gateway ends an attempt and never Temporal. */
+/**
+ * Above the deadline of each call, so that the gateway ends a call and not Temporal. An attempt of several
+ * slow calls can take longer: the next attempt then runs beside it, under the same keys.
+ */
 const ATTEMPT_TIMEOUT = '15 seconds';
 
 /** The same for a mail: some servers take long to confirm one. */

@@ -35,7 +35,7 @@ export const retryRefundSignal = defineSignal<[RetryRefund]>('retryRefund');
 /** A hint that the provider has something new of the refund: it is looked up at once. */
 export const refundChangedSignal = defineSignal('refundChanged');
 
-/** Options that start a refund's workflow: one per refund, never again after it finished. */
+/** Options that start a refund's workflow: one per refund, not again after it succeeded. */
 export function refundStartOptions({
   traceparent,
   correlationId,
