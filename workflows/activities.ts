@@ -141,7 +141,10 @@ export interface Activities {
       readonly resumes: CheckoutStage;
     },
   ): Promise<void>;
-  /** Sends an e-mail, with a constant Message-ID, or an SMS, which is looked up first. */
+  /**
+   * Sends an e-mail, with a constant Message-ID, or an SMS, which is looked up first. Sends no confirmation of
+   * an order that is being cancelled.
+   */
   notifyCustomer(input: OrderRef & { readonly notification: Notification }): Promise<void>;
   /** The notification could not be sent within its retry budget; the order continues. */
   recordNotificationFailed(

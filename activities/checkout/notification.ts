@@ -24,6 +24,8 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
       if (!found) throw orderNotFound(orderId);
       // An erased order has no customer to notify.
       if (found.wasNotified || found.order.erasedAt !== null) return;
+      // A confirmation that waited for the mail server would come after the order was cancelled.
+      if (notification === 'confirmed' && found.order.cancelReason !== null) return;
       const smsKind = smsKindOf(notification);
       const channel = smsKind === null ? 'mail' : 'SMS';
       const outcome =

@@ -122,8 +122,6 @@ async function conclude(run: CheckoutRun, outcome: Outcome): Promise<CheckoutRes
     case 'shipped_manually':
       return finish(run, await shipManually(run));
     case 'cancelled':
-      // A confirmation that is still retried would come after the cancellation.
-      if (patched('no-late-confirmation')) run.forward.cancel();
       return compensate(run, outcome.reason);
   }
 }
