@@ -72,12 +72,15 @@ export interface OpenOrders {
 
 /** The orders of each status from which an order still moves. Each status has its row. */
 export function countOpenOrders(db: Database): Promise<readonly OpenOrders[]> {
-  // Ids sort by their creation time.
+  // Ids sort by their creation time. Beside the count, min() reads the index by status and no finished order.
   return db.$queryRaw<OpenOrders[]>`
-    SELECT status, (SELECT count(*)::int FROM orders o WHERE o.status = open.status) AS orders,
-      COALESCE((SELECT extract(epoch FROM now() - o.created_at)::float8 FROM orders o
-        WHERE o.status = open.status ORDER BY o.id LIMIT 1), 0) AS "oldestSeconds"
-    FROM unnest(${OPEN_STATUSES}::order_status[]) AS open (status)`;
+    SELECT open.status, counted.orders,
+      COALESCE(extract(epoch FROM now() - oldest.created_at)::float8, 0) AS "oldestSeconds"
+    FROM unnest(${OPEN_STATUSES}::order_status[]) AS open (status)
+    CROSS JOIN LATERAL (
+      SELECT count(*)::int AS orders, min(id) AS first_id FROM orders o WHERE o.status = open.status
+    ) AS counted
+    LEFT JOIN orders oldest ON oldest.id = counted.first_id`;
 }
 
 /** Of orders that still move, or wait for an operator. */
