@@ -12,6 +12,8 @@ import { eventually } from '../support/eventually.ts';
 
 const NAME = 'delayed';
 const DELAY_MS = 60_000;
+/** By more than the millisecond to which times are rounded. */
+const OVER_MS = DELAY_MS + 1_000;
 const HOUR_MS = 3_600_000;
 
 const shop = useSeededDatabase();
@@ -28,7 +30,7 @@ beforeEach(async () => {
   const cursor = await cursorNow(shop.db);
   await ensureSubscription(shop.db, { name: NAME, types: ['order.placed'], cursor });
   await rewindSubscription(shop.db, NAME, cursor);
-  await lastTurnWas(DELAY_MS);
+  await lastTurnWas(OVER_MS);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -100,9 +102,9 @@ test('an event younger than the delay is not overtaken by an older one behind it
   await readableNow(old);
   await pump();
   expect(batches).toEqual([]);
-  await age(young, DELAY_MS);
+  await age(young, OVER_MS);
   await eventually(async () => {
-    await lastTurnWas(DELAY_MS);
+    await lastTurnWas(OVER_MS);
     await pump();
     expect(batches.flat()).toEqual([young, old]);
   });
@@ -115,7 +117,7 @@ test('events that become due within one delay are delivered in one batch', async
   ids.push(await write(DELAY_MS * 2), await write(DELAY_MS * 2));
   await readableNow(ids[3] ?? '');
   expect(await pump()).toBe('early');
-  await lastTurnWas(DELAY_MS);
+  await lastTurnWas(OVER_MS);
   expect(await pump()).toBe('partial');
   expect(batches).toEqual([ids.slice(0, 2), ids.slice(2)]);
 });
@@ -134,11 +136,11 @@ test.each([
 ])(
   'a worker whose clock is an hour %s the database delivers an event as soon as its delay is over, and not before',
   async (_where, offsetMs) => {
-    const old = await write(DELAY_MS + 1);
+    const old = await write(OVER_MS);
     await readableNow(old);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + offsetMs });
     expect(await pump()).toBe('partial');
-    await lastTurnWas(DELAY_MS);
+    await lastTurnWas(OVER_MS);
     const young = await write(0);
     await readableNow(young);
     expect(await pump()).toBe('early');
