@@ -15,6 +15,7 @@ import { listUnprocessed } from '../../../prisma/events/inbox.ts';
 import { listSubscriptions } from '../../../prisma/events/subscriptions.ts';
 import { purgeWantedTypes } from '../../../prisma/events/webhook-wanted-types.ts';
 import { countOpenDiscrepancies } from '../../../prisma/operations/discrepancies.ts';
+import { listMaintenanceAges } from '../../../prisma/operations/maintenance-runs.ts';
 import {
   listPaymentRecords,
   listShipmentRecords,
@@ -39,7 +40,8 @@ import {
   longestOverdueSeconds,
 } from '../../../prisma/orders/orders.ts';
 import { listWaiting } from '../../../prisma/orders/payment-actions.ts';
-import { listOpenCases } from '../../../prisma/payments/cases.ts';
+import { countOpenCases, listOpenCases } from '../../../prisma/payments/cases.ts';
+import { countOpenRefunds } from '../../../prisma/payments/refunds.ts';
 import { listStuckRefunds } from '../../../prisma/payments/stuck-refunds.ts';
 import { listOutdated, listOutdatedGuests } from '../../../prisma/privacy/outdated.ts';
 
@@ -128,6 +130,9 @@ function gauges(db: Database): BackgroundReads {
     'gauges: retried steps': () => countRetriedSteps(db),
     'counts: retried orders': () => countRetriedOrders(db),
     'gauges: discrepancies': () => countOpenDiscrepancies(db),
+    'gauges: refunds': () => countOpenRefunds(db),
+    'gauges: payment cases': () => countOpenCases(db),
+    'gauges: maintenance': () => listMaintenanceAges(db),
     'gauges: log held': () => findHeldLog(db),
     'gauges: subscriptions': () => listSubscriptions(db, { limit: 200 }),
   };
