@@ -30,7 +30,7 @@ export const problemSchema = z
         }),
       )
       .optional()
-      .openapi({ description: 'Each invalid part of the request.' }),
+      .openapi({ description: 'The invalid parts of the request, at most 100.' }),
   })
   .openapi('Problem');
 

@@ -4,7 +4,7 @@ import { PROBLEMS } from '../../api/http/problems.ts';
 import { closeDatabase, createDatabase } from '../../prisma/client/client.ts';
 import { createGate } from '../support/gate.ts';
 import { problemOf } from '../support/responses.ts';
-import { apiOf, placeOrder } from '../support/client.ts';
+import { apiOf, orderBody, placeOrder } from '../support/client.ts';
 import { openShopForTest, useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
@@ -36,6 +36,16 @@ describe('a problem response', () => {
     const response = await shop.request(method, path);
     expect(response.headers.get('allow')).toBe(allow);
     expect((await problemOf(response)).code).toBe('method_not_allowed');
+  });
+
+  test.each([
+    ['lines', { ...orderBody(), lines: times(5_000, () => ({})) }],
+    ['unknown members', Object.fromEntries(times(5_000, (at) => [`m${at}`, 0]))],
+  ])('a request with 5,000 invalid %s gets the first hundred errors', async (_what, body) => {
+    const response = await shop.request('POST', '/v1/orders', { key: 'errors', body });
+    const problem = await problemOf(response);
+    expect(problem.code).toBe('invalid_request');
+    expect(problem.errors).toHaveLength(100);
   });
 
   test('an unexpected error returns 500 with the detail "internal error" and nothing of its cause', async () => {
