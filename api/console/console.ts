@@ -149,7 +149,8 @@ function failed(c: ConsoleContext, status: ContentfulStatusCode, text: string) {
 
 /** htmx would put the sign-in page into a part of this one. */
 function askToSignIn(c: ConsoleContext) {
-  const { pathname, search } = new URL(c.req.header('hx-current-url') ?? c.req.url, c.req.url);
+  const page = c.req.header('hx-current-url') ?? c.req.url;
+  const { pathname, search } = new URL(URL.canParse(page, c.req.url) ? page : c.req.url, c.req.url);
   const to = `/console/sign-in?next=${encodeURIComponent(pathname + search)}`;
   if (c.req.header('hx-request') === undefined) return c.redirect(to, 303);
   return c.body(null, 401, { 'hx-redirect': to });

@@ -96,9 +96,12 @@ describe('signing in', () => {
   });
 
   test('a part of a page that is asked for without a session leads the whole page to the sign-in', async () => {
-    const response = await get('/console?part=newest', '', { 'hx-request': 'true' });
-    expect(response.status).toBe(401);
-    expect(response.headers.get('hx-redirect')).toContain('/console/sign-in');
+    for (const page of ['/console/orders', 'http://[']) {
+      const headers = { 'hx-request': 'true', 'hx-current-url': page };
+      const response = await get('/console?part=newest', '', headers);
+      expect(response.status).toBe(401);
+      expect(response.headers.get('hx-redirect')).toContain('/console/sign-in');
+    }
   });
 });
 
