@@ -1,4 +1,4 @@
-/** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
+/** Builds every ApplicationFailure of the activities, from gateway outcomes and refused status changes. */
 import { ApplicationFailure, rootCause, TemporalFailure } from '@temporalio/common';
 import { OutageError } from '../telemetry/items.ts';
 import {

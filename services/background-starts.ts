@@ -1,6 +1,7 @@
 /**
  * Starts workflows in the background, after the response. Best effort and bounded: a start that is
- * skipped, fails or dies with the process is repeated from the event log.
+ * skipped, fails or dies with the process is repeated: of a checkout or refund from the event log, of a job or
+ * reconciliation by recovery.
  */
 import type { Logger } from 'pino';
 
@@ -11,7 +12,7 @@ export interface BackgroundStarts {
   drain(): Promise<void>;
 }
 
-/** More concurrent starts would only queue. The event log starts the others within seconds. */
+/** More concurrent starts would only queue. The others are started within seconds. */
 const MAX_PENDING = 200;
 
 export function createBackgroundStarts({ log }: { readonly log: Logger }): BackgroundStarts {

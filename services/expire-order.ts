@@ -1,7 +1,7 @@
 /**
  * Expires pending orders that were never placed or declined. An attempt may begin only before the order's
  * deadline, and an order is not expired while an authorization begun before it may be in progress.
- * The row lock decides the remaining race: the void request is recorded before the void, and an order
+ * The order's lock decides the remaining race: the void request is recorded before the void, and an order
  * with a recorded void request is never placed.
  */
 import { cardMinor, type Order } from '../domain/order.ts';

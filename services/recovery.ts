@@ -3,7 +3,8 @@
  * deliver missed callbacks, process payment webhooks, look up orders that wait for the shopper, start
  * reconciliations and jobs whose start was lost, expire pending orders that the sweep missed, which
  * releases their stock, and report new dead letters in the log. Every item is safe to repeat, also by
- * concurrent processes. All other recovery: activities/operations/sweep.ts.
+ * concurrent processes. All other recovery: activities/operations/sweep.ts,
+ * and the starters among the subscribers (activities/events/subscribers/).
  */
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import { listUnprocessed, markTried } from '../prisma/events/inbox.ts';

@@ -47,7 +47,7 @@ export async function placeOrder(
   return settle(deps, request, { ...opened, payment });
 }
 
-/** Phase 1: an order that is pending with its units held, or the outcome if there is nothing to pay. */
+/** Phase 1: an order that is pending with its units held, or the outcome when the request ends here. */
 type Opened =
   | {
       readonly kind: 'opened';

@@ -14,8 +14,8 @@ import { transitionAlone } from './transition.ts';
 
 /** What the warehouse is to send, and where to. */
 export interface ShipmentRequest {
-  /** The order is being cancelled, at whatever stage: nothing was recorded. */
-  readonly isCancelled: boolean;
+  /** No request is in force. Read `heldFor` first: a held order has none either. */
+  readonly hasNoRequest: boolean;
   /** The cases that hold the shipment: nothing was recorded. */
   readonly heldFor: readonly HoldingCase[];
   readonly lines: readonly StockRequest[];
@@ -57,13 +57,13 @@ export async function recordShipmentRequested(
       COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'id', id, 'isOpen', is_open)
         ORDER BY id) FROM holding WHERE cancel_reason IS NULL), '[]') AS "heldFor",
       NOT EXISTS (SELECT FROM asked WHERE status <> 'cancelled') AND NOT EXISTS (
-        SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "isCancelled"
+        SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "hasNoRequest"
     FROM orders WHERE id = ${orderId}`;
   const [order] = rows;
   if (!order) return null;
-  const { isCancelled, heldFor, lines } = order;
+  const { hasNoRequest, heldFor, lines } = order;
   return {
-    isCancelled,
+    hasNoRequest,
     heldFor,
     lines,
     recipient: { name: order.name, address: readAddress(order.address) },
@@ -73,7 +73,7 @@ export async function recordShipmentRequested(
 const NO_CASES = Prisma.sql`SELECT NULL AS id, NULL AS kind, NULL::boolean AS is_open WHERE false`;
 
 interface ToShip {
-  readonly isCancelled: boolean;
+  readonly hasNoRequest: boolean;
   readonly heldFor: readonly HoldingCase[];
   readonly name: string;
   readonly address: Prisma.JsonValue;

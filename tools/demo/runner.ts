@@ -29,7 +29,7 @@ export interface Environment {
   readonly say: (line: string) => void;
 }
 
-/** A circuit breaker that an earlier run opened may delay a step for 60 s. */
+/** A circuit breaker that an earlier run opened may delay a step for `BREAKER_PROBE_AFTER_MS`. */
 const FOLLOW_TIMEOUT_MS = 90_000;
 /** The workflow completes shortly after the last event. */
 const CLOSE_TIMEOUT_MS = 10_000;

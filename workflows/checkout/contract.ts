@@ -1,6 +1,6 @@
 /**
- * The contract of the checkout workflow: start options, signal, updates and query. It carries no
- * personal data.
+ * The contract of the checkout workflow: start options, signal, updates and query. It carries nothing of a
+ * customer but the tracking number; `actor` names an operator.
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowStartOptions } from '@temporalio/client';

@@ -1,4 +1,4 @@
-/** The contract of the refund workflow. It carries no personal data. */
+/** The contract of the refund workflow. It carries nothing of a customer; `actor` names an operator. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSignal } from '@temporalio/workflow';
 import { refundWorkflowId, type OrderId, type RefundId } from '../../domain/ids.ts';
