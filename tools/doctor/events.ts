@@ -13,7 +13,9 @@ export function printedEvents(publicUrl: string | undefined): string {
   const rows = Object.entries(PAYMENT_WEBHOOK_EVENTS).map(
     ([type, means]) => `# ${type.padEnd(width)}  ${means}`,
   );
-  return [...rows, '', commandOf(publicUrl ?? 'https://checkout.shop.example')].join('\n');
+  const mode =
+    '# Add --live in live mode: without it the endpoint, and its secret, are of test mode.';
+  return [...rows, '', mode, commandOf(publicUrl ?? 'https://checkout.shop.example')].join('\n');
 }
 
 /** For https://docs.stripe.com/stripe-cli. A shell takes it as it is, the lines above as comments. */
