@@ -126,8 +126,6 @@ export type RefundLookup =
   | { readonly kind: 'found'; readonly refund: ProviderRefund }
   /** Also for a refund that is of no payment. */
   | { readonly kind: 'absent' }
-  /** It returned nothing: it is what a capture of less than was authorized has released. */
-  | { readonly kind: 'released' }
   | NoResponse;
 
 export type RefundsOfPayment =

@@ -117,7 +117,6 @@ async function lookUp(deps: ActivityDependencies, refund: Refund): Promise<Refun
       await applyProviderRefund(db, found.refund);
       return currentOutcome(deps, refund);
     case 'absent':
-    case 'released':
       throw rejectedRequest('refund look-up', 'unknown to the provider');
     case 'unavailable':
     case 'unknown':

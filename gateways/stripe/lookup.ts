@@ -67,24 +67,11 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
     state,
     action: state === 'action_required' ? actionOf(intent) : null,
     capturedMinor: minor(taken?.amount_captured ?? 0),
-    refundedMinor: minor(taken ? returnedOf({ ...taken, amount: intent.amount }) : 0),
+    refundedMinor: minor(taken?.amount_refunded ?? 0),
     declineCode: state === 'declined' ? declineCodeOf(intent) : null,
     captureBefore: captureBeforeOf(intent),
     review: reviewOf(intent),
   };
-}
-
-/**
- * What a charge has returned, in Stripe's integers. Stripe counts as refunded, too, what a capture of less
- * than was authorized has released.
- */
-export function returnedOf({
-  amount,
-  amount_captured: captured,
-  amount_refunded: refunded,
-}: Pick<Stripe.Charge, 'amount' | 'amount_captured' | 'amount_refunded'>): number {
-  const released = Math.max(0, amount - captured);
-  return refunded < released ? refunded : refunded - released;
 }
 
 /** What the shopper's browser needs to confirm the payment. Throws NotUnderstood when it is missing. */

@@ -47,14 +47,9 @@ export function lookUpRefund(call: StripeCall, reference: string): Promise<Refun
   const { stripe, timeoutMs } = call;
   return parseResponse<RefundLookup>(
     async () => {
-      const expanded = { expand: ['charge'] };
-      const found = await stripe.refunds.retrieve(reference, expanded, { timeout: timeoutMs });
+      const found = await stripe.refunds.retrieve(reference, {}, { timeout: timeoutMs });
       const refund = readRefund(found);
-      if (refund === null) return { kind: 'absent' };
-      if (!isLikeRelease(found)) return { kind: 'found', refund };
-      const others = await readAll(call, refund.paymentReference);
-      const isRefund = others.some(({ id }) => id === reference);
-      return isRefund ? { kind: 'found', refund } : { kind: 'released' };
+      return refund === null ? { kind: 'absent' } : { kind: 'found', refund };
     },
     ({ code }) => {
       if (code === 'resource_missing') return { kind: 'absent' };
@@ -75,10 +70,10 @@ export async function listRefundsOf(
 /** More than an order ever has: the deadline ends the call before. */
 const MAX_PAGES = 20;
 
-/** Newest first, without what the capture released. */
+/** Newest first. */
 async function readAll({ stripe, timeoutMs }: StripeCall, paymentReference: string) {
   const refunds: Stripe.Refund[] = [];
-  const params = { payment_intent: paymentReference, limit: PAGE_SIZE, expand: ['data.charge'] };
+  const params = { payment_intent: paymentReference, limit: PAGE_SIZE };
   let after = {};
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const found = await parseResponse(
@@ -87,26 +82,10 @@ async function readAll({ stripe, timeoutMs }: StripeCall, paymentReference: stri
     );
     const { records, next } = readPage(found);
     refunds.push(...records);
-    if (next === null) return withoutRelease(refunds);
+    if (next === null) return refunds;
     after = { starting_after: next };
   }
   throw new Inconclusive('too_many_refunds');
-}
-
-/** Nothing can be refunded before the capture, so the oldest is what the capture released. */
-function withoutRelease(refunds: readonly Stripe.Refund[]): readonly Stripe.Refund[] {
-  const oldest = refunds.at(-1);
-  return oldest !== undefined && isLikeRelease(oldest) ? refunds.slice(0, -1) : refunds;
-}
-
-/**
- * True for a refund of exactly what a capture of less than was authorized has left, without a key of ours.
- * Stripe makes one with such a capture; a person can make another.
- */
-function isLikeRelease({ amount, charge, metadata }: Stripe.Refund): boolean {
-  if (typeof charge !== 'object' || charge === null || keyIn(metadata) !== null) return false;
-  const released = charge.amount - charge.amount_captured;
-  return released > 0 && amount === released;
 }
 
 function outcomeOf(made: Stripe.Refund): RefundOutcome {

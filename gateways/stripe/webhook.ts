@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { answerId, digestOf, jsonOrNull } from '../resilience/http.ts';
-import { namedOrder, returnedOf } from './lookup.ts';
+import { namedOrder } from './lookup.ts';
 import { fromStripeAmount } from './money.ts';
 
 type WebhookVerdict =
@@ -92,8 +92,6 @@ const subject = z.object({
   object: answerId,
   id: answerId,
   payment_intent: answerId.nullish(),
-  amount: z.int().min(0).nullish(),
-  amount_captured: z.int().min(0).nullish(),
   amount_refunded: z.int().min(0).nullish(),
   currency: z.string().length(3).nullish(),
 });
@@ -129,10 +127,7 @@ function readReport(object: unknown): PaymentReport | null {
   };
 }
 
-function refundedMinor({ currency, ...charge }: z.infer<typeof subject>) {
-  const { amount_refunded: refunded, amount, amount_captured: captured } = charge;
+function refundedMinor({ currency, amount_refunded: refunded }: z.infer<typeof subject>) {
   if (typeof refunded !== 'number' || typeof currency !== 'string') return null;
-  const isWhole = typeof amount === 'number' && typeof captured === 'number';
-  const of = { amount_refunded: refunded, amount: amount ?? 0, amount_captured: captured ?? 0 };
-  return fromStripeAmount(isWhole ? returnedOf(of) : refunded, currency);
+  return fromStripeAmount(refunded, currency);
 }

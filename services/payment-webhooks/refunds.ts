@@ -17,7 +17,6 @@ export const refundHandler: PaymentWebhookHandler = {
     if (named === undefined) return 'not_understood';
     const found = await deps.payments.lookUpRefund(named.object.id);
     if (found.kind === 'absent') return 'unknown_payment';
-    if (found.kind === 'released') return 'done';
     if (found.kind !== 'found') return 'later';
     return settle(deps, await applyProviderRefund(deps.db, found.refund));
   },

@@ -39,7 +39,7 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
     if (status !== 'requires_capture' || authorizedAtMs === null) return intent;
     const endsMs = authorizedAtMs + intent.window_ms;
     if (deps.clock.now() < endsMs) return intent;
-    const expired = canceled(intent, endsMs, 'automatic');
+    const expired = canceled(intent, endsMs, 'expired');
     deps.journal.transact(() => {
       put(expired);
       deps.emit('payment_intent.canceled', showIntent(expired));

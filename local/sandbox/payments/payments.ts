@@ -52,10 +52,7 @@ export function createPayments(options: PaymentsOptions): Payments {
     ledger,
     challengeUrl: (id) => `${options.url}/challenge/${id}`,
     emit: webhooks.emit,
-    onMoved: (move, intent) => {
-      if (move === 'captured') refunds.release(intent);
-      cases.follow(move, intent);
-    },
+    onMoved: (move, intent) => cases.follow(move, intent),
   };
   const intents = createIntentStore(deps);
   const cases = createCaseStore(deps, intents);

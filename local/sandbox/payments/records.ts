@@ -112,7 +112,7 @@ export function showCharge(intent: Intent): object {
     object: 'charge',
     amount: intent.amount_minor,
     amount_captured: intent.captured_minor,
-    amount_refunded: releasedOf(intent) + intent.refunded_minor,
+    amount_refunded: intent.refunded_minor,
     billing_details: { address: null, email: null, name: null, phone: null, tax_id: null },
     captured: intent.status === 'succeeded',
     created: seconds(intent.created_at_ms),
@@ -137,11 +137,6 @@ export const AUTHORIZATION_WINDOW_MS = 7 * DAY_MS;
 /** The longest of https://docs.stripe.com/payments/extended-authorization */
 export const EXTENDED_WINDOW_MS = 30 * DAY_MS;
 
-/** What a capture of less than was authorized has released. */
-export function releasedOf(intent: Intent): number {
-  return intent.status === 'succeeded' ? intent.amount_minor - intent.captured_minor : 0;
-}
-
 function cardOf(intent: Intent): object {
   const expiry = { exp_month: 12, exp_year: 2034 };
   if (intent.status !== 'requires_capture' || intent.authorized_at_ms === null) return expiry;
@@ -152,12 +147,12 @@ function cardOf(intent: Intent): object {
 }
 
 /** The Stripe Refund. */
-export function showRefund(refund: Refund, charge?: object): object {
+export function showRefund(refund: Refund): object {
   return {
     id: refund.id,
     object: 'refund',
     amount: refund.amount_minor,
-    charge: charge ?? refund.charge_id,
+    charge: refund.charge_id,
     created: seconds(refund.created_at_ms),
     currency: refund.currency,
     metadata: refund.metadata,

@@ -10,15 +10,13 @@ import type { RefundCourse, RefundStatus } from './cards.ts';
 import { finalError, invalid, missing } from './errors.ts';
 import type { IntentStore } from './intents.ts';
 import { partIn } from './parameters.ts';
-import { refundSchema, releasedOf, showCharge, showIntent, showRefund } from './records.ts';
+import { refundSchema, showCharge, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
 import { recordEffect } from './steps.ts';
 import type { IntentDeps, Step } from './steps.ts';
 
 export interface RefundStore {
   refund(step: Step): ProviderResponse;
-  /** What a capture of less than was authorized has released: for Stripe it is a refund, but returns nothing. */
-  release(intent: Intent): void;
   /** As in the dashboard: without a key. The caller has checked the amount. */
   refundManually(
     intent: Intent,
@@ -45,7 +43,6 @@ interface Made {
 const MAX_REFUNDS = 100_000;
 /** When a test card's refund becomes what it becomes. Stripe says "some time later". */
 const SETTLES_AFTER_MS = 10 * 60_000;
-const SUCCEEDS: RefundCourse = { begins: 'succeeded', becomes: null };
 /** Of what has left the account: the others give it back. */
 const RETURNING: readonly RefundStatus[] = ['pending', 'requires_action', 'succeeded'];
 
@@ -77,15 +74,6 @@ export function createRefundStore(deps: IntentDeps, intents: IntentStore): Refun
     refundManually: (intent, { amountMinor, begins }) => {
       const made = { intent, amountMinor, key: null, reason: null, metadata: {} };
       return deps.journal.transact(() => make({ ...made, course: { begins, becomes: null } }));
-    },
-    release: (intent) => {
-      const amountMinor = releasedOf(intent);
-      if (amountMinor === 0) return;
-      const made = { intent, amountMinor, key: null, reason: null, metadata: {}, course: SUCCEEDS };
-      const refund = newRefund(made, deps.clock.now());
-      refunds.set(refund.id, refund);
-      deps.emit('refund.created', showRefund(refund));
-      deps.emit('charge.refunded', showCharge(intent));
     },
     refund: (step) => {
       const intent = intentIn(step, intents);

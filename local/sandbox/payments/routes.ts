@@ -10,8 +10,7 @@ import type { CaseStore } from './cases.ts';
 import { parseForm } from './form.ts';
 import type { IntentStore } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
-import { orderOf, showCharge, showIntent, showRefund } from './records.ts';
-import type { Refund } from './records.ts';
+import { orderOf, showIntent, showRefund } from './records.ts';
 import type { RefundStore } from './refunds.ts';
 import type { Step } from './steps.ts';
 import { API_VERSION } from './webhooks.ts';
@@ -76,7 +75,7 @@ export function createPaymentRoutes(deps: PaymentDeps): Hono<SandboxEnv> {
     read(c, () => {
       const refund = refunds.find(c.req.param('id'));
       if (refund === undefined) return missing('refund', c.req.param('id'));
-      return ok(shownRefund(queryOf(c).list('expand'), intents)(refund));
+      return ok(showRefund(refund));
     }),
   );
   app.get('/account', (c) => read(c, () => ok(ACCOUNT)));
@@ -167,24 +166,14 @@ function showOne(c: SandboxContext, intents: IntentStore, id: string): ProviderR
 
 function listRefunds(
   c: SandboxContext,
-  { refunds, intents }: Pick<PaymentDeps, 'refunds' | 'intents'>,
+  { refunds }: Pick<PaymentDeps, 'refunds'>,
 ): ProviderResponse {
   const form = queryOf(c);
   const intentId = form.text('payment_intent');
   const matching = refunds
     .all()
     .filter((refund) => intentId === null || refund.intent_id === intentId);
-  return listed(matching, form, {
-    url: '/v1/refunds',
-    show: shownRefund(listExpand(form), intents),
-  });
-}
-
-function shownRefund(expand: readonly string[], intents: IntentStore): (refund: Refund) => object {
-  return (refund) => {
-    const intent = expand.includes('charge') ? intents.find(refund.intent_id) : undefined;
-    return showRefund(refund, intent && showCharge(intent));
-  };
+  return listed(matching, form, { url: '/v1/refunds', show: showRefund });
 }
 
 function queryOf(c: SandboxContext): ReturnType<typeof parseForm> {
