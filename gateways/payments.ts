@@ -103,13 +103,7 @@ export type VoidOutcome =
 
 /** `done`: with the review of the payment, open or not; null when there is none. */
 export type CaptureOutcome =
-  | {
-      readonly kind: 'done';
-      readonly reference: string;
-      /** What the provider has captured, also when another asked for it. */
-      readonly capturedMinor: number;
-      readonly review: string | null;
-    }
+  | { readonly kind: 'done'; readonly reference: string; readonly review: string | null }
   | Exclude<SettleOutcome, { readonly kind: 'done' }>;
 
 /** `refused`: the provider responded and nothing was done, e.g. the authorization had expired. */

@@ -94,10 +94,7 @@ async function capture(
   const outcome = await payments.capture(requestFor(payment, 'capture'));
   switch (outcome.kind) {
     case 'done':
-      return captured(deps, payment, {
-        amountMinor: outcome.capturedMinor,
-        review: outcome.review,
-      });
+      return captured(deps, payment, { amountMinor: payment.dueMinor, review: outcome.review });
     case 'refused':
       await recordCaptureRefused(db, payment, outcome.code);
       return { kind: 'refused', code: outcome.code };

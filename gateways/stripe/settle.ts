@@ -8,14 +8,7 @@ import type { CaptureOutcome, SettleRequest, VoidOutcome } from '../payments.ts'
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall } from './client.ts';
 import { withDerivedKeys } from './keys.ts';
-import {
-  currencyOf,
-  minorOf,
-  referenceOf,
-  retrieveIntent,
-  reviewOf,
-  wasAuthorized,
-} from './lookup.ts';
+import { referenceOf, retrieveIntent, reviewOf, wasAuthorized } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
 /** Captures. `refused: authorization_expired_or_voided` when nothing is authorized any more. */
@@ -25,13 +18,15 @@ export function capture(call: StripeCall, request: SettleRequest): Promise<Captu
   const settled = async (): Promise<CaptureOutcome | null> => {
     const intent = await settledIntent(call, reference);
     if (intent.status === 'canceled') return refused(GONE);
-    return intent.status === 'succeeded' ? capturedBy(intent) : null;
+    return intent.status === 'succeeded'
+      ? { kind: 'done', reference, review: reviewOf(intent) }
+      : null;
   };
   return withDerivedKeys<CaptureOutcome>(call, request.key, {
     send: async (key) => {
       const options = optionsOf(call, key);
       const intent = await call.stripe.paymentIntents.capture(reference, params, options);
-      return { ...doneWhen(intent, 'succeeded'), ...capturedBy(intent) };
+      return { ...doneWhen(intent, 'succeeded'), review: reviewOf(intent) };
     },
     refused: async ({ code }) => {
       if (code === 'charge_expired_for_capture') return refused(GONE);
@@ -65,13 +60,6 @@ export function voidAuthorization(call: StripeCall, request: SettleRequest): Pro
       (code === UNEXPECTED_STATE ? await settled() : null) ?? refused(code),
     replayed: settled,
   });
-}
-
-/** What was captured: by us, or by a person in the dashboard, who may have taken another amount. */
-function capturedBy(intent: Stripe.PaymentIntent) {
-  const capturedMinor = minorOf(intent.amount_received, currencyOf(intent.currency));
-  const reference = referenceOf(intent);
-  return { kind: 'done', reference, capturedMinor, review: reviewOf(intent) } as const;
 }
 
 const GONE = 'authorization_expired_or_voided';

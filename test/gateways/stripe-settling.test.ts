@@ -167,18 +167,6 @@ describe('a capture of less than was authorized', () => {
     return z.object({ id: z.string() }).parse(await response.json()).id;
   }
 
-  test('one that a person has made of another amount in the dashboard is done with that amount', async () => {
-    const gateway = gatewayOf();
-    const { request, reference } = await held(gateway);
-    const headers = { authorization: `Bearer ${apiKey}` };
-    const url = `${sandbox.url}/v1/payment_intents/${reference}/capture`;
-    expect((await fetch(url, { method: 'POST', headers })).status).toBe(200);
-    expect(await gateway.capture({ ...request('capture'), amount: LESS })).toMatchObject({
-      kind: 'done',
-      capturedMinor: 2_400,
-    });
-  });
-
   test('what such a capture releases is not counted as refunded', async () => {
     const gateway = gatewayOf();
     const { request, reference } = await held(gateway);
