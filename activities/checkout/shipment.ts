@@ -100,9 +100,9 @@ async function requestShipment(
 ): Promise<RequestShipmentOutcome> {
   const request = await recordShipmentRequested(db, orderId, { isHeld: fraudHoldMs !== null });
   if (request === null) throw orderNotFound(orderId);
-  const { hasNoRequest, heldFor, lines, recipient } = request;
+  const { isRequested, heldFor, lines, recipient } = request;
   if (heldFor.length > 0) return hold(db, orderId, { heldFor, forMs: fraudHoldMs ?? 0 });
-  if (hasNoRequest) return { kind: 'refused', reason: 'cancelled' };
+  if (!isRequested) return { kind: 'refused', reason: 'cancelled' };
   const outcome = await warehouse.ship({
     key: providerKey(orderId, 'ship'),
     orderId,

@@ -14,8 +14,8 @@ import { transitionAlone } from './transition.ts';
 
 /** What the warehouse is to send, and where to. */
 export interface ShipmentRequest {
-  /** No request is in force. Read `heldFor` first: a held order has none either. */
-  readonly hasNoRequest: boolean;
+  /** False while the order is held, and once it is being cancelled: read `heldFor` first. */
+  readonly isRequested: boolean;
   /** The cases that hold the shipment: nothing was recorded. */
   readonly heldFor: readonly HoldingCase[];
   readonly lines: readonly StockRequest[];
@@ -56,14 +56,14 @@ export async function recordShipmentRequested(
       FROM order_lines WHERE order_id = orders.id AND reserved_quantity IS DISTINCT FROM 0) AS lines,
       COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'id', id, 'isOpen', is_open)
         ORDER BY id) FROM holding WHERE cancel_reason IS NULL), '[]') AS "heldFor",
-      NOT EXISTS (SELECT FROM asked WHERE status <> 'cancelled') AND NOT EXISTS (
-        SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "hasNoRequest"
+      EXISTS (SELECT FROM asked WHERE status <> 'cancelled') OR EXISTS (
+        SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "isRequested"
     FROM orders WHERE id = ${orderId}`;
   const [order] = rows;
   if (!order) return null;
-  const { hasNoRequest, heldFor, lines } = order;
+  const { isRequested, heldFor, lines } = order;
   return {
-    hasNoRequest,
+    isRequested,
     heldFor,
     lines,
     recipient: { name: order.name, address: readAddress(order.address) },
@@ -73,7 +73,7 @@ export async function recordShipmentRequested(
 const NO_CASES = Prisma.sql`SELECT NULL AS id, NULL AS kind, NULL::boolean AS is_open WHERE false`;
 
 interface ToShip {
-  readonly hasNoRequest: boolean;
+  readonly isRequested: boolean;
   readonly heldFor: readonly HoldingCase[];
   readonly name: string;
   readonly address: Prisma.JsonValue;

@@ -171,10 +171,10 @@ describe('concurrent changes', () => {
       await tx.shipment.create({ data: { ...shipment, status: 'requested' } });
       return { begun };
     });
-    expect(await second.begun).toMatchObject({ hasNoRequest: false });
+    expect(await second.begun).toMatchObject({ isRequested: true });
     await recordCancelling(shop.db, id, { reason: 'requested_by_customer', request: null });
     await recordShipmentEnded(shop.db, id, 'cancelled');
-    expect(await recordShipmentRequested(shop.db, id)).toMatchObject({ hasNoRequest: true });
+    expect(await recordShipmentRequested(shop.db, id)).toMatchObject({ isRequested: false });
   });
 
   test('a change under the lock is made although a sweep marks the order meanwhile', async () => {
