@@ -2,10 +2,12 @@
  * Reads must not grow with the orders that are finished. PostgreSQL counts the rows, with a few thousand
  * orders and with five times as many. A read that has no index still makes a sequential scan.
  */
+import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { pumpOnce } from '../../activities/events/pump.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
+import { registerEventMetrics } from '../../api/operations/event-metrics.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { closeDatabase, createDatabase, type Database } from '../../prisma/client/client.ts';
 import { listFigures } from '../../prisma/events/analytics.ts';
@@ -208,7 +210,10 @@ async function lists(db: Database): Promise<BackgroundReads> {
   const page = { limit: 20 };
   const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
   const createdAfter = new Date().toISOString();
+  const registry = new Registry();
+  registerEventMetrics(registry, { db, streams: {} });
   return {
+    'metrics: every gauge': () => registry.metrics(),
     'orders: first page': () => listOrders(db, {}, page),
     'orders: in the middle': () => listOrders(db, {}, { ...page, startingAfter: id }),
     'orders: of a status': () => listOrders(db, { statuses: ['declined'] }, page),
