@@ -32,7 +32,7 @@ const FOREIGN_DOMAIN = /^[\p{L}\p{M}\p{N}.\u3002-]+$/u;
 
 /** Null when the mail server could not take it. */
 function asciiEmail(value: string): string | null {
-  // The ASCII form is never shorter, and making it takes time that grows with the square of the length.
+  // Before the conversion, whose time grows with the square of the length.
   if (value.length > MAX_EMAIL) return null;
   const at = value.lastIndexOf('@');
   const domain = value.slice(at + 1);

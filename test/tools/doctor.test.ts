@@ -155,6 +155,7 @@ describe('npm run doctor', () => {
     expect(code).toBe(0);
     for (const type of EVENTS) expect(output).toContain(`-d "enabled_events[]=${type}"`);
     expect(output).toContain(`stripe webhook_endpoints create \\\n  -d "url=${URL_OF_SHOP}"`);
+    expect(output).toContain('# Add --live in live mode');
   });
 
   test('without a flag an invalid configuration fails, with what the start says', async () => {
